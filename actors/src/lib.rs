@@ -1,0 +1,1 @@
+//! The runtime: supervision tree, account actors, duties and services.

@@ -1,0 +1,3 @@
+//! slctl: the control program, a client of the HTTP API.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! sld: settings, telemetry, boot.
+
+fn main() {}

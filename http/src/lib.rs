@@ -1,0 +1,1 @@
+//! The HTTP API: operation tables, authentication, errors, OpenAPI, live streams, dashboard.

@@ -1,0 +1,1 @@
+//! The frames between the daemon and a JavaScript host; no V8 inside.

@@ -1,0 +1,3 @@
+//! The process in which tenant code runs, and nothing else.
+
+fn main() {}

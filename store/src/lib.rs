@@ -1,0 +1,1 @@
+//! The storage engine: typed rows, atomic batches, the durable work queue, events.
