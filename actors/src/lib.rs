@@ -1,1 +1,44 @@
-//! The runtime: supervision tree, account actors, duties and services.
+//! The runtime: a supervision tree of account actors and duties, and the services that live on it.
+//!
+//! An API operation is an [`Action`], run for a [`Tenant`] by the account's actor. What must happen later is an item of
+//! the work queue, performed by a [`duty::Duty`]. Create, fetch, list, amend and remove exist once, for every
+//! [`resource::Resource`]. What a service adds is its entities, its rules, its actions and its duties, in
+//! `services/<name>/`, and one line in [`services::ALL`].
+//!
+//! This crate knows the store and the js-host's protocol; it knows nothing of HTTP and nothing of SQL.
+
+mod account;
+pub mod action;
+pub mod caller;
+pub mod check;
+mod core;
+mod directory;
+pub mod duty;
+pub mod idempotency;
+pub mod metrics;
+pub mod mirror;
+pub mod page;
+pub mod pause;
+pub mod resource;
+mod runtime;
+pub mod services;
+pub mod settings;
+pub mod supervisor;
+
+pub use self::{
+    action::{Action, Order, Tenant},
+    core::{Core, Parts},
+    runtime::Runtime,
+};
+pub use sl_store::{
+    Code, Event, EventQuery, Fault, FieldError, Health, Hint, KeyRing, Limit, Position, SYSTEM, Store,
+};
+
+/// The settings of every module, gathered by [`settings::catalogue`].
+pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
+    &[&idempotency::KEPT_FOR],
+    directory::SETTINGS,
+    duty::SETTINGS,
+    mirror::SETTINGS,
+    services::accounts::SETTINGS,
+];

@@ -18,6 +18,8 @@ mod entity;
 mod event;
 mod fault;
 mod query;
+mod retry;
+mod seal;
 mod store;
 mod work;
 
@@ -29,5 +31,7 @@ pub use entity::{Cell, Cells, Column, Entity, Head, Key, Kind, Row, SYSTEM, Tabl
 pub use event::{Event, EventQuery, NewEvent, Position};
 pub use fault::{Code, Fault, FieldError, Limit};
 pub use query::{Filter, Order, Query};
+pub use retry::RetryPolicy;
+pub use seal::KeyRing;
 pub use store::Store;
 pub use work::{Claim, Lease, NewWork, Settle, Settlement, Work, WorkCount, WorkQuery};

@@ -1,0 +1,87 @@
+//! What the runtime is made of, shared by every actor.
+
+use std::sync::Arc;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use sl_store::{Chance, Clock, Ids, KeyRing, Store};
+use uuid::Uuid;
+
+use crate::{
+    duty::Bells, idempotency::Flights, metrics::Metrics, mirror::Mirror, settings::Settings,
+    supervisor::HealthBoard,
+};
+
+/// What a runtime is started with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The store.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub chance: Arc<dyn Chance>,
+    /// The root keys.
+    pub keys: Arc<KeyRing>,
+    /// The settings in force.
+    pub settings: Settings,
+}
+
+/// What the runtime is made of. One per daemon, behind an `Arc`.
+pub struct Core {
+    /// This daemon's id; the holder of its leases.
+    pub daemon_id: Uuid,
+    /// The store.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub chance: Arc<dyn Chance>,
+    /// Ids.
+    pub ids: Ids,
+    /// The root keys.
+    pub keys: Arc<KeyRing>,
+    /// The settings in force.
+    pub settings: Settings,
+    /// What is counted and timed.
+    pub metrics: Metrics,
+    /// What this daemon keeps copies of: pauses, and how often accounts and tokens changed.
+    pub mirror: Mirror,
+    /// Which parts run degraded.
+    pub health: HealthBoard,
+    /// How duties of this daemon are woken.
+    pub bells: Bells,
+    pub(crate) flights: Flights,
+    pub(crate) cursor_mac: Hmac<Sha256>,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Core").field("daemon_id", &self.daemon_id).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// The core of a daemon made of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let ids = Ids::new(parts.clock.clone(), parts.chance.clone());
+        let cursor_mac = Hmac::new_from_slice(&*parts.keys.derive("cursors"))
+            .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        Arc::new(Self {
+            daemon_id: ids.next(),
+            store: parts.store,
+            clock: parts.clock,
+            chance: parts.chance,
+            ids,
+            keys: parts.keys,
+            settings: parts.settings,
+            metrics: Metrics::new(),
+            mirror: Mirror::default(),
+            health: HealthBoard::default(),
+            bells: Bells::default(),
+            flights: Flights::default(),
+            cursor_mac,
+        })
+    }
+}

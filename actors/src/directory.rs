@@ -1,0 +1,187 @@
+//! The directory of account actors, with the admission gate in front of each.
+//!
+//! ractor's mailboxes are unbounded, so every sender holds a permit of the account and one of the daemon until its
+//! action is done. Who finds none is answered at once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use sl_store::{Code, Fault};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+use crate::{
+    Core,
+    account::{AccountActor, AccountMessage, Beginning},
+    settings::Setting,
+    supervisor::Intensity,
+};
+
+/// How many actions of one account may wait and run in one daemon.
+pub const ACCOUNT_QUEUE: Setting = Setting::count(
+    "accounts.queue",
+    1_024,
+    1,
+    1_000_000,
+    "How many actions of one account may wait and run in one daemon; more are answered 429.",
+)
+.per_account();
+/// How many actions may wait and run in one daemon.
+pub const DAEMON_QUEUE: Setting = Setting::count(
+    "runtime.queue",
+    16_384,
+    16,
+    10_000_000,
+    "How many actions of all accounts may wait and run in one daemon; more are answered 503.",
+);
+/// After how long without a request an account's actor is retired.
+pub const IDLE_AFTER: Setting = Setting::millis(
+    "accounts.idle_after",
+    300_000,
+    1_000,
+    86_400_000,
+    "After how long without a request the actor of an account is retired.",
+);
+
+pub(crate) const SETTINGS: &[&Setting] = &[&ACCOUNT_QUEUE, &DAEMON_QUEUE, &IDLE_AFTER];
+
+/// Finds or starts the actor of an account; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Directory {
+    core: Arc<Core>,
+    entries: Arc<RwLock<HashMap<Uuid, Entry>>>,
+    gate: Arc<Semaphore>,
+    supervisor: Arc<RwLock<Option<ActorCell>>>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    actor: ActorRef<AccountMessage>,
+    gate: Arc<Semaphore>,
+}
+
+impl Directory {
+    pub fn new(core: Arc<Core>) -> Self {
+        let gate = Arc::new(Semaphore::new(core.settings.size(&DAEMON_QUEUE)));
+        Self { core, entries: Arc::default(), gate, supervisor: Arc::default() }
+    }
+
+    /// A place in the account's queue, or the answer that there is none.
+    pub async fn admit(&self, account: Uuid) -> Result<Admitted, Fault> {
+        let daemon = self.gate.clone().try_acquire_owned().map_err(|_| {
+            let limit = self.core.settings.count(&DAEMON_QUEUE);
+            Fault::new(Code::Unavailable, "the daemon's queue is full")
+                .limited(DAEMON_QUEUE.name, limit, limit)
+                .retry_after(Duration::from_secs(1))
+        })?;
+        let entry = self.entry(account).await?;
+        let place = entry.gate.clone().try_acquire_owned().map_err(|_| {
+            let limit = self.core.settings.count(&ACCOUNT_QUEUE);
+            Fault::new(Code::Overloaded, "the account's queue is full")
+                .limited(ACCOUNT_QUEUE.name, limit, limit)
+                .retry_after(Duration::from_secs(1))
+        })?;
+        Ok(Admitted { actor: entry.actor, place, daemon })
+    }
+
+    /// How many account actors run.
+    pub fn len(&self) -> usize {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    async fn entry(&self, account: Uuid) -> Result<Entry, Fault> {
+        if let Some(entry) = self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&account) {
+            return Ok(entry.clone());
+        }
+        let supervisor = self.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let supervisor = supervisor.ok_or_else(|| {
+            Fault::new(Code::Unavailable, "the runtime is starting").retry_after(Duration::from_secs(1))
+        })?;
+        let (actor, _joined) = Actor::spawn_linked(None, AccountActor, self.beginning(account), supervisor)
+            .await
+            .map_err(Fault::internal)?;
+        let fresh = Entry { actor, gate: Arc::new(Semaphore::new(self.core.settings.size(&ACCOUNT_QUEUE))) };
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let kept = entries.entry(account).or_insert_with(|| fresh.clone());
+        if kept.actor.get_id() != fresh.actor.get_id() {
+            fresh.actor.stop(None);
+        }
+        Ok(kept.clone())
+    }
+
+    fn beginning(&self, account_id: Uuid) -> Beginning {
+        let directory = self.clone();
+        Beginning {
+            core: self.core.clone(),
+            account_id,
+            idle_after: self.core.settings.duration(&IDLE_AFTER),
+            retire: Box::new(move |account| directory.retire(account)),
+        }
+    }
+
+    /// Takes an actor out and lets it finish what is in its mailbox.
+    fn retire(&self, account: Uuid) {
+        let removed = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&account);
+        if let Some(entry) = removed
+            && let Err(error) = entry.actor.drain()
+        {
+            tracing::debug!(account_id = %account, %error, "A retiring actor had stopped already");
+        }
+    }
+
+    fn lost(&self, who: ActorId) {
+        self.entries
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, entry| entry.actor.get_id() != who);
+    }
+}
+
+/// A place in an account's queue.
+pub(crate) struct Admitted {
+    pub actor: ActorRef<AccountMessage>,
+    pub place: OwnedSemaphorePermit,
+    pub daemon: OwnedSemaphorePermit,
+}
+
+/// Supervises the account actors: one that ends is forgotten, and started afresh by the next request for it.
+pub(crate) struct AccountsSupervisor;
+
+impl Actor for AccountsSupervisor {
+    type Msg = ();
+    type State = (Directory, Intensity);
+    type Arguments = Directory;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<()>,
+        directory: Directory,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        *directory.supervisor.write().unwrap_or_else(PoisonError::into_inner) = Some(myself.get_cell());
+        Ok((directory, Intensity::default()))
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<()>,
+        event: SupervisionEvent,
+        (directory, crashes): &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(who, error) => {
+                tracing::error!(actor = %who.get_id(), %error, "An account actor failed");
+                directory.lost(who.get_id());
+                if crashes.exceeded() {
+                    directory.core.health.degrade("accounts", "account actors fail again and again");
+                }
+            }
+            SupervisionEvent::ActorTerminated(who, ..) => directory.lost(who.get_id()),
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,347 @@
+//! The actor that drives a duty: claims, performs, settles, prolongs, pauses, resumes, drains.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use futures_util::FutureExt as _;
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use serde::Serialize;
+use sl_store::{Batch, Claim, Code, Fault, Work};
+use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    Attempt, CLAIM_BATCH, CLAIM_PER_ACCOUNT, Duty, HEARTBEAT, LEASE, Outcome, POLL,
+    settle::{Verdict, settle},
+};
+use crate::{Core, action::panic_text, pause::PauseScope, supervisor::spawn_task};
+
+/// What a duty's actor is told.
+#[derive(Debug)]
+pub(crate) enum DutyMessage {
+    /// Something may be due.
+    Wake,
+    /// The time of the timer that was set as the `n`th has come.
+    Tick(u64),
+    /// An attempt ended.
+    Settled(Uuid, Verdict),
+    /// Leases must be prolonged.
+    Heartbeat,
+    /// How is it?
+    Inspect(RpcReplyPort<DutyStatus>),
+    /// Claims nothing more, waits for what is performed, releases the rest.
+    Drain(Duration, RpcReplyPort<()>),
+    /// The time to wait is over.
+    DrainDeadline,
+}
+
+/// How a duty is, in this daemon.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DutyStatus {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+    /// `running`, `paused` or `draining`.
+    pub status: &'static str,
+    /// How many items it performs now.
+    pub in_progress: usize,
+    /// How many it performs at once at most.
+    pub concurrency: usize,
+    /// How many attempts ended well since the daemon started.
+    pub done: u64,
+    /// How many failed and are tried again.
+    pub retried: u64,
+    /// How many became dead letters.
+    pub dead: u64,
+    /// How many outcomes were refused because the lease had been lost.
+    pub lost: u64,
+    /// The last failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+pub(crate) struct DutyActor;
+
+struct Held {
+    account: Uuid,
+    fence: i64,
+    cancel: CancellationToken,
+}
+
+pub(crate) struct DutyState {
+    core: Arc<Core>,
+    duty: Arc<dyn Duty>,
+    held: HashMap<Uuid, Held>,
+    after_account: Option<Uuid>,
+    timer: u64,
+    counts: HashMap<&'static str, u64>,
+    last_error: Option<String>,
+    draining: Option<Vec<RpcReplyPort<()>>>,
+}
+
+impl DutyState {
+    fn concurrency(&self) -> usize {
+        self.core.settings.size(self.duty.concurrency())
+    }
+
+    fn paused(&self) -> bool {
+        let now = self.core.clock.now();
+        let name = self.duty.name();
+        self.core.mirror.pauses().iter().any(|pause| {
+            pause.holds(now)
+                && match pause.scope {
+                    PauseScope::System => true,
+                    PauseScope::Duty => pause.target == name,
+                    PauseScope::Account | PauseScope::Entity => false,
+                }
+        })
+    }
+
+    /// What stays in the queue: paused accounts and gates, and accounts that have their share already.
+    fn skipped(&self, per_account: usize) -> (Vec<Uuid>, Vec<Uuid>) {
+        let now = self.core.clock.now();
+        let (mut accounts, mut gates) = (self.core.mirror.suspended(), Vec::new());
+        for pause in self.core.mirror.pauses().iter().filter(|pause| pause.holds(now)) {
+            match pause.scope {
+                PauseScope::Account => accounts.extend(pause.target.parse::<Uuid>().ok()),
+                PauseScope::Entity => gates.extend(pause.gate()),
+                PauseScope::System | PauseScope::Duty => {}
+            }
+        }
+        let mut shares: HashMap<Uuid, usize> = HashMap::new();
+        for held in self.held.values() {
+            *shares.entry(held.account).or_default() += 1;
+        }
+        accounts.extend(
+            shares.into_iter().filter(|(_, share)| *share >= per_account).map(|(account, _)| account),
+        );
+        (accounts, gates)
+    }
+
+    /// Claims and starts until nothing is due or everything is in use; answers when to look again.
+    async fn look(&mut self, myself: &ActorRef<DutyMessage>) -> Duration {
+        let poll = self.core.settings.duration(&POLL);
+        if self.draining.is_some() || self.paused() {
+            return poll;
+        }
+        loop {
+            let free = self.concurrency().saturating_sub(self.held.len());
+            if free == 0 {
+                return poll;
+            }
+            match self.claim(free).await {
+                Ok(items) if items.is_empty() => return self.until_next(poll).await,
+                Ok(items) => {
+                    for item in items {
+                        self.begin(myself, item);
+                    }
+                }
+                Err(fault) => {
+                    tracing::warn!(duty = self.duty.name(), %fault, "Nothing could be claimed");
+                    return poll;
+                }
+            }
+        }
+    }
+
+    async fn claim(&mut self, free: usize) -> Result<Vec<Work>, Fault> {
+        let settings = &self.core.settings;
+        let per_account = settings.size(&CLAIM_PER_ACCOUNT).max(self.concurrency() / 2);
+        let (skip_accounts, skip_gates) = self.skipped(per_account);
+        let items = self
+            .core
+            .store
+            .claim(Claim {
+                duty: self.duty.name(),
+                holder: self.core.daemon_id,
+                due: self.core.clock.now(),
+                lease: settings.duration(&LEASE),
+                limit: free.min(settings.size(&CLAIM_BATCH)),
+                per_account: settings.size(&CLAIM_PER_ACCOUNT),
+                skip_accounts,
+                skip_gates,
+                after_account: self.after_account,
+            })
+            .await?;
+        self.after_account = items.last().map(|item| item.account).or(self.after_account);
+        Ok(items)
+    }
+
+    async fn until_next(&self, poll: Duration) -> Duration {
+        let next = match self.core.store.next_due(self.duty.name()).await {
+            Ok(next) => next,
+            Err(_) => return poll,
+        };
+        let wait = next.map(|due| (due - self.core.clock.now()).max(TimeDelta::milliseconds(1)));
+        wait.and_then(|wait| wait.to_std().ok()).unwrap_or(poll).min(poll)
+    }
+
+    fn begin(&mut self, myself: &ActorRef<DutyMessage>, work: Work) {
+        let cancel = CancellationToken::new();
+        let held = Held { account: work.account, fence: work.fence, cancel: cancel.clone() };
+        self.held.insert(work.id, held);
+        let (core, duty, myself) = (self.core.clone(), self.duty.clone(), myself.clone());
+        let attempt = Attempt { work, cancel };
+        spawn_task("duty", async move {
+            let verdict = perform(&core, &*duty, &attempt).await;
+            let _restarted_meanwhile = myself.cast(DutyMessage::Settled(attempt.work.id, verdict));
+        });
+    }
+
+    async fn prolong(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        let held: Vec<(Uuid, i64)> = self.held.iter().map(|(id, held)| (*id, held.fence)).collect();
+        let lease = self.core.settings.duration(&LEASE);
+        match self.core.store.heartbeat(self.core.daemon_id, held, lease).await {
+            Ok(kept) => {
+                for (id, held) in &self.held {
+                    if !kept.contains(id) {
+                        held.cancel.cancel();
+                    }
+                }
+            }
+            Err(fault) => tracing::warn!(duty = self.duty.name(), %fault, "Leases could not be prolonged"),
+        }
+    }
+
+    fn settled(&mut self, id: Uuid, verdict: Verdict) {
+        self.held.remove(&id);
+        *self.counts.entry(verdict.as_str()).or_default() += 1;
+        self.core.metrics.attempts.with_label_values(&[self.duty.name(), verdict.as_str()]).inc();
+        self.answer_drain();
+    }
+
+    fn answer_drain(&mut self) {
+        if self.held.is_empty()
+            && let Some(waiting) = &mut self.draining
+        {
+            for reply in waiting.drain(..) {
+                let _gave_up_waiting = reply.send(());
+            }
+        }
+    }
+
+    fn count(&self, verdict: Verdict) -> u64 {
+        self.counts.get(verdict.as_str()).copied().unwrap_or_default()
+    }
+
+    fn status(&self) -> DutyStatus {
+        DutyStatus {
+            name: self.duty.name(),
+            doc: self.duty.doc(),
+            status: match (self.draining.is_some(), self.paused()) {
+                (true, _) => "draining",
+                (false, true) => "paused",
+                (false, false) => "running",
+            },
+            in_progress: self.held.len(),
+            concurrency: self.concurrency(),
+            done: self.count(Verdict::Done),
+            retried: self.count(Verdict::Retried),
+            dead: self.count(Verdict::Dead),
+            lost: self.count(Verdict::Lost),
+            last_error: self.last_error.clone(),
+        }
+    }
+
+    async fn look_and_sleep(&mut self, myself: &ActorRef<DutyMessage>) {
+        let wait = self.look(myself).await;
+        self.timer += 1;
+        let (timer, clock, myself) = (self.timer, self.core.clock.clone(), myself.clone());
+        spawn_task("duty timer", async move {
+            clock.sleep(wait).await;
+            let _stopped_meanwhile = myself.cast(DutyMessage::Tick(timer));
+        });
+    }
+}
+
+/// Performs and settles one item; a panic is a failed attempt.
+async fn perform(core: &Arc<Core>, duty: &dyn Duty, attempt: &Attempt) -> Verdict {
+    let name = duty.name();
+    let started = tokio::time::Instant::now();
+    let outcome = std::panic::AssertUnwindSafe(duty.perform(core, attempt)).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|panic| {
+        let text = panic_text(&*panic);
+        tracing::error!(duty = name, work_id = %attempt.work.id, panic = text, "An attempt panicked");
+        Outcome::Retry(Fault::new(Code::Internal, format!("the attempt panicked: {text}")), Batch::new())
+    });
+    core.metrics.attempt_seconds.with_label_values(&[name]).observe(started.elapsed().as_secs_f64());
+    if let Outcome::Retry(fault, _) | Outcome::Dead(fault) = &outcome {
+        tracing::warn!(
+            duty = name, account_id = %attempt.work.account, subject = %attempt.work.subject,
+            attempt = attempt.work.attempt, %fault, "An attempt failed"
+        );
+    }
+    settle(core, duty, &attempt.work, outcome).await
+}
+
+impl Actor for DutyActor {
+    type Msg = DutyMessage;
+    type State = DutyState;
+    type Arguments = (Arc<Core>, Arc<dyn Duty>);
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<DutyMessage>,
+        (core, duty): Self::Arguments,
+    ) -> Result<DutyState, ActorProcessingErr> {
+        core.bells.hang(duty.name(), myself.clone());
+        myself.send_after(core.settings.duration(&HEARTBEAT), || DutyMessage::Heartbeat);
+        myself.cast(DutyMessage::Wake)?;
+        Ok(DutyState {
+            core,
+            duty,
+            held: HashMap::new(),
+            after_account: None,
+            timer: 0,
+            counts: HashMap::new(),
+            last_error: None,
+            draining: None,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<DutyMessage>,
+        message: DutyMessage,
+        state: &mut DutyState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            DutyMessage::Wake => state.look_and_sleep(&myself).await,
+            DutyMessage::Tick(timer) => {
+                if timer == state.timer {
+                    state.look_and_sleep(&myself).await;
+                }
+            }
+            DutyMessage::Settled(id, verdict) => {
+                let was_full = state.held.len() >= state.concurrency();
+                state.settled(id, verdict);
+                if was_full || state.held.is_empty() {
+                    state.look_and_sleep(&myself).await;
+                }
+            }
+            DutyMessage::Heartbeat => {
+                state.prolong().await;
+                myself.send_after(state.core.settings.duration(&HEARTBEAT), || DutyMessage::Heartbeat);
+            }
+            DutyMessage::Inspect(reply) => {
+                let _gave_up_waiting = reply.send(state.status());
+            }
+            DutyMessage::Drain(within, reply) => {
+                state.draining.get_or_insert_default().push(reply);
+                state.answer_drain();
+                myself.send_after(within, || DutyMessage::DrainDeadline);
+            }
+            DutyMessage::DrainDeadline => {
+                for held in state.held.values() {
+                    held.cancel.cancel();
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! Duties: whoever performs the items of the work queue.
+//!
+//! A duty says what it is called, how many items it performs at once, how it retries, and how it performs one item. It
+//! answers an [`Outcome`]; the [`actor`] that drives it commits that outcome, the settlement of the item and the events
+//! in one batch under the item's fence. Claiming, leases and heartbeats, live pause and resume, backoff with jitter,
+//! dead letters, fairness between accounts, metrics and drain come for every duty from that one place.
+
+mod actor;
+mod settle;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use ractor::ActorRef;
+use sl_store::{Batch, Fault, RetryPolicy, Work};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Core, settings::Setting};
+
+pub use actor::DutyStatus;
+pub(crate) use actor::{DutyActor, DutyMessage};
+
+/// How long a lease is.
+pub const LEASE: Setting = Setting::millis(
+    "duties.lease",
+    30_000,
+    500,
+    600_000,
+    "How long a claimed item is held without a heartbeat before another daemon may take it.",
+);
+/// How often leases are prolonged.
+pub const HEARTBEAT: Setting = Setting::millis(
+    "duties.heartbeat",
+    10_000,
+    100,
+    200_000,
+    "How often the leases of items in progress are prolonged; a third of duties.lease is usual.",
+);
+/// How long a duty sleeps at most between two looks at the queue.
+pub const POLL: Setting = Setting::millis(
+    "duties.poll",
+    1_000,
+    10,
+    60_000,
+    "How long a duty sleeps at most before it looks at the queue again, whatever hints were lost.",
+);
+/// How many items are claimed in one round trip.
+pub const CLAIM_BATCH: Setting =
+    Setting::count("duties.claim_batch", 50, 1, 1_000, "How many items a duty claims in one round trip.");
+/// How many items of one account are claimed in one round.
+pub const CLAIM_PER_ACCOUNT: Setting = Setting::count(
+    "duties.claim_per_account",
+    8,
+    1,
+    1_000,
+    "How many items of one account a duty claims in one round while others wait.",
+);
+/// The base of the delay between attempts.
+pub const RETRY_BASE: Setting = Setting::millis(
+    "duties.retry_base",
+    1_000,
+    1,
+    600_000,
+    "The base of the exponential delay between attempts.",
+);
+/// The cap of the delay between attempts.
+pub const RETRY_CAP: Setting =
+    Setting::millis("duties.retry_cap", 300_000, 1, 86_400_000, "The longest delay between two attempts.");
+/// How often an item is attempted.
+pub const RETRY_ATTEMPTS: Setting = Setting::count(
+    "duties.retry_attempts",
+    10,
+    1,
+    1_000,
+    "How often an item is attempted before it becomes a dead letter.",
+);
+/// For how long an item is attempted.
+pub const RETRY_AGE: Setting = Setting::millis(
+    "duties.retry_age",
+    86_400_000,
+    1_000,
+    30 * 86_400_000,
+    "For how long an item is attempted before it becomes a dead letter.",
+);
+
+pub(crate) const SETTINGS: &[&Setting] = &[
+    &LEASE,
+    &HEARTBEAT,
+    &POLL,
+    &CLAIM_BATCH,
+    &CLAIM_PER_ACCOUNT,
+    &RETRY_BASE,
+    &RETRY_CAP,
+    &RETRY_ATTEMPTS,
+    &RETRY_AGE,
+];
+
+/// How one attempt at an item ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is done; the batch is its effect.
+    Done(Batch),
+    /// It failed in a way that may pass; tried again by the policy, then a dead letter. The batch is written either way.
+    Retry(Fault, Batch),
+    /// It failed for good: a dead letter. [`Duty::bury`] adds what else changes.
+    Dead(Fault),
+    /// It was not attempted after all: back into the queue at once, the attempt not counted.
+    Release,
+}
+
+/// An item in progress.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The item, under the fence of this claim.
+    pub work: Work,
+    /// Cancelled when the lease is lost, the item is withdrawn or the daemon drains past its deadline.
+    pub cancel: CancellationToken,
+}
+
+/// Whoever performs the items of one kind.
+pub trait Duty: Send + Sync + 'static {
+    /// Its name: the `duty` of its work items, its label in metrics, its path in the API.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for descriptors and docs.
+    fn doc(&self) -> &'static str;
+
+    /// How many items it performs at once in one daemon.
+    fn concurrency(&self) -> &'static Setting;
+
+    /// How it retries; the settings of [`SETTINGS`] unless it says otherwise.
+    fn retry(&self, core: &Core) -> RetryPolicy {
+        RetryPolicy {
+            base: core.settings.duration(&RETRY_BASE),
+            cap: core.settings.duration(&RETRY_CAP),
+            max_attempts: u32::try_from(core.settings.count(&RETRY_ATTEMPTS)).unwrap_or(u32::MAX),
+            max_age: core.settings.duration(&RETRY_AGE),
+        }
+    }
+
+    /// Performs one item. May be called again for the same item with a higher attempt; whatever effect it has outside
+    /// carries the item's id as its key.
+    fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome>;
+
+    /// Adds to the batch what changes when the item becomes a dead letter: the execution fails, the delivery is dead.
+    fn bury<'a>(
+        &'a self,
+        _core: &'a Arc<Core>,
+        _work: &'a Work,
+        _why: &'a Fault,
+        _batch: &'a mut Batch,
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Adds to the batch what changes when the item is dropped on purpose: a resume that drops, a discarded letter.
+    fn discard<'a>(
+        &'a self,
+        _core: &'a Arc<Core>,
+        _work: &'a Work,
+        _batch: &'a mut Batch,
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Adds to the batch what changes when a dead letter is put back into the queue: the execution is queued again.
+    fn revive<'a>(
+        &'a self,
+        _core: &'a Arc<Core>,
+        _work: &'a Work,
+        _batch: &'a mut Batch,
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// The mailboxes of this daemon's duties, so that whoever adds work can wake the one that performs it.
+#[derive(Debug, Default)]
+pub struct Bells(RwLock<HashMap<&'static str, ActorRef<DutyMessage>>>);
+
+impl Bells {
+    /// Wakes one duty, where this daemon runs it.
+    pub fn ring(&self, duty: &str) {
+        if let Some(actor) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(duty) {
+            let _restarting_looks_by_itself = actor.cast(DutyMessage::Wake);
+        }
+    }
+
+    /// Wakes all of them.
+    pub fn ring_all(&self) {
+        for actor in self.0.read().unwrap_or_else(PoisonError::into_inner).values() {
+            let _restarting_looks_by_itself = actor.cast(DutyMessage::Wake);
+        }
+    }
+
+    pub(crate) fn hang(&self, duty: &'static str, actor: ActorRef<DutyMessage>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(duty, actor);
+    }
+
+    /// How each duty of this daemon is.
+    pub async fn inspect(&self) -> Vec<DutyStatus> {
+        let actors: Vec<_> =
+            self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let asked = actors.iter().map(|actor| actor.call(DutyMessage::Inspect, Some(Duration::from_secs(1))));
+        let answers = futures_util::future::join_all(asked).await;
+        let mut known: Vec<DutyStatus> = answers
+            .into_iter()
+            .filter_map(|answer| match answer {
+                Ok(ractor::rpc::CallResult::Success(status)) => Some(status),
+                _ => None,
+            })
+            .collect();
+        known.sort_by_key(|status| status.name);
+        known
+    }
+
+    /// Lets every duty finish what it performs, at most until the deadline; the rest is released.
+    pub async fn drain(&self, within: Duration) {
+        let actors: Vec<_> =
+            self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let asked = actors.iter().map(|actor| {
+            actor.call(|reply| DutyMessage::Drain(within, reply), Some(within + Duration::from_secs(5)))
+        });
+        futures_util::future::join_all(asked).await;
+    }
+}

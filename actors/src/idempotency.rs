@@ -1,0 +1,257 @@
+//! `Idempotency-Key`: the answer of a mutating request is stored in the batch that has its effect, so that a repeat
+//! gets the stored answer and no second effect, whatever was lost on the way.
+//!
+//! The stored answer is sealed, because some answers (a new token) carry what is shown only once.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sl_store::{Batch, Cell, Cells, Code, Column, Entity, Expect, Fault, Head, Key, Kind, Row, Table, Write};
+use uuid::Uuid;
+
+use crate::{Core, action::Tenant, settings::Setting};
+
+/// How long an answer is kept.
+pub const KEPT_FOR: Setting = Setting::millis(
+    "idempotency.kept_for",
+    86_400_000,
+    60_000,
+    30 * 86_400_000,
+    "How long the answer to a request with an Idempotency-Key is kept.",
+);
+
+/// The stored answer of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdempotencyRecord {
+    /// The row's head; the id follows from route and key.
+    pub head: Head,
+    /// SHA-256 of the request: route, path, body.
+    pub fingerprint: Vec<u8>,
+    /// The HTTP status answered.
+    pub status: i64,
+    /// The body answered, sealed.
+    pub body: Vec<u8>,
+    /// When it is forgotten.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Entity for IdempotencyRecord {
+    const TABLE: &'static Table = &Table {
+        name: "idempotency_records",
+        noun: "idempotency record",
+        columns: &[
+            Column::new("fingerprint", Kind::Bytes),
+            Column::new("status", Kind::Int),
+            Column::new("body", Kind::Bytes),
+            Column::new("expires_at", Kind::Time),
+        ],
+        uniques: &[],
+    };
+
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn head_mut(&mut self) -> &mut Head {
+        &mut self.head
+    }
+
+    fn encode(&self) -> Vec<Cell> {
+        vec![
+            self.fingerprint.clone().into(),
+            self.status.into(),
+            self.body.clone().into(),
+            self.expires_at.into(),
+        ]
+    }
+
+    fn decode(head: Head, mut cells: Cells) -> Result<Self, Fault> {
+        Ok(Self {
+            head,
+            fingerprint: cells.bytes()?,
+            status: cells.int()?,
+            body: cells.bytes()?,
+            expires_at: cells.time()?,
+        })
+    }
+
+    fn samples() -> Vec<Self> {
+        let head = Head::new(Uuid::from_u128(1), Uuid::from_u128(2), DateTime::UNIX_EPOCH);
+        vec![Self {
+            head,
+            fingerprint: vec![1; 32],
+            status: 201,
+            body: vec![2],
+            expires_at: DateTime::UNIX_EPOCH,
+        }]
+    }
+}
+
+/// The requests with a key that this daemon is answering.
+#[derive(Clone, Debug, Default)]
+pub struct Flights(Arc<Mutex<HashSet<Key>>>);
+
+#[derive(Debug)]
+struct Flight {
+    key: Key,
+    flights: Flights,
+}
+
+impl Flights {
+    fn board(&self, key: Key) -> Option<Flight> {
+        let fresh = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        fresh.then(|| Flight { key, flights: self.clone() })
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+/// What a request with a key carries to the batch that has its effect.
+#[derive(Debug)]
+pub struct Ticket {
+    id: Uuid,
+    fingerprint: [u8; 32],
+    status: u16,
+    _flight: Flight,
+}
+
+/// The stored answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The HTTP status.
+    pub status: u16,
+    /// The JSON body; empty where there was none.
+    pub body: Vec<u8>,
+}
+
+/// What a request with a key meets.
+#[derive(Debug)]
+pub enum Admission {
+    /// Nothing yet: go on with the ticket.
+    Fresh(Arc<Ticket>),
+    /// It was answered before.
+    Replay(Stored),
+}
+
+/// A request with a key, as the front end describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Keyed<'a> {
+    /// The operation and its path with ids: `POST /accounts/…/functions`.
+    pub route: &'a str,
+    /// The key the caller chose.
+    pub key: &'a str,
+    /// The body as received.
+    pub body: &'a [u8],
+    /// The status of success.
+    pub status: u16,
+}
+
+/// Looks a keyed request up.
+///
+/// # Errors
+/// [`Code::InFlight`] while the first is being answered, [`Code::IdempotencyMismatch`] where the key came with another
+/// request.
+pub async fn admit(core: &Arc<Core>, account: Uuid, request: Keyed<'_>) -> Result<Admission, Fault> {
+    let id = record_id(account, request);
+    let key = Key::new(account, id);
+    let fingerprint = fingerprint(request);
+    let flight = core.flights.board(key);
+    if let Some(record) = core.store.find::<IdempotencyRecord>(key).await?
+        && record.expires_at > core.clock.now()
+    {
+        return replay(core, &record, &fingerprint).map(Admission::Replay);
+    }
+    let flight = flight.ok_or_else(|| {
+        Fault::new(Code::InFlight, "a request with this idempotency key is still being answered")
+            .retry_after(std::time::Duration::from_secs(1))
+    })?;
+    Ok(Admission::Fresh(Arc::new(Ticket { id, fingerprint, status: request.status, _flight: flight })))
+}
+
+fn replay(core: &Core, record: &IdempotencyRecord, fingerprint: &[u8]) -> Result<Stored, Fault> {
+    if record.fingerprint != fingerprint {
+        return Err(Fault::new(
+            Code::IdempotencyMismatch,
+            "this idempotency key was used before with another request",
+        ));
+    }
+    let body = core.keys.open(record.head.account_id, &sealed_as(record.head.id), &record.body)?;
+    Ok(Stored { status: u16::try_from(record.status).unwrap_or(200), body: body.to_vec() })
+}
+
+impl Ticket {
+    /// Adds the answer to the batch that has the effect. A first record must find none; with `again`, it replaces the
+    /// earlier one of the same request.
+    ///
+    /// # Errors
+    /// [`Code::Internal`] where the answer cannot be written as JSON.
+    pub(crate) fn record<T: Serialize>(
+        &self,
+        tenant: &Tenant,
+        answer: &T,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        self.write(tenant, self.status, answer, Expect::Absent, batch)
+    }
+
+    /// Replaces the stored answer, as an execution does that was answered first as running and has ended.
+    ///
+    /// # Errors
+    /// [`Code::Internal`] where the answer cannot be written as JSON.
+    pub fn write<T: Serialize>(
+        &self,
+        tenant: &Tenant,
+        status: u16,
+        answer: &T,
+        expect: Expect,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        let body = serde_json::to_vec(answer).map_err(Fault::internal)?;
+        let body = if body == b"null" { Vec::new() } else { body };
+        let core = &tenant.core;
+        let body = core.keys.seal(&*core.chance, tenant.account_id, &sealed_as(self.id), &body);
+        let kept = TimeDelta::from_std(tenant.settings.duration(&KEPT_FOR)).unwrap_or(TimeDelta::days(1));
+        let record = IdempotencyRecord {
+            head: Head::new(tenant.account_id, self.id, tenant.now()),
+            fingerprint: self.fingerprint.to_vec(),
+            status: i64::from(status),
+            body,
+            expires_at: tenant.now() + kept,
+        };
+        batch.writes.push(Write::Put {
+            table: IdempotencyRecord::TABLE,
+            row: Row { head: record.head, cells: record.encode() },
+            expect,
+        });
+        Ok(())
+    }
+}
+
+fn sealed_as(id: Uuid) -> String {
+    format!("idempotency/{id}")
+}
+
+fn record_id(account: Uuid, request: Keyed<'_>) -> Uuid {
+    let digest = Sha256::new()
+        .chain_update(account)
+        .chain_update(request.route)
+        .chain_update([0])
+        .chain_update(request.key)
+        .finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+fn fingerprint(request: Keyed<'_>) -> [u8; 32] {
+    Sha256::new().chain_update(request.route).chain_update([0]).chain_update(request.body).finalize().into()
+}

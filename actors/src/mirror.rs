@@ -1,0 +1,210 @@
+//! What a daemon keeps copies of: the pauses, and counters that say how often accounts and tokens changed.
+//!
+//! Hints of the store refresh the copies at once; a poll refreshes them where a hint was lost.
+
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use chrono::{DateTime, Utc};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use sl_store::{Entity as _, Fault, Filter, Hint, Query, SYSTEM};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use crate::{
+    Core,
+    pause::{Pause, PauseScope},
+    services::accounts::{Account, Status, Token},
+    settings::Setting,
+    supervisor::spawn_task,
+};
+
+/// How often the copies are refreshed without a hint.
+pub const POLL: Setting = Setting::millis(
+    "mirror.poll",
+    200,
+    20,
+    5_000,
+    "How often a daemon reads pauses without having been told of a change; bounds how late a pause takes effect.",
+);
+
+pub(crate) const SETTINGS: &[&Setting] = &[&POLL];
+
+/// The copies.
+#[derive(Debug, Default)]
+pub struct Mirror {
+    pauses: RwLock<Arc<Vec<Pause>>>,
+    suspended: RwLock<Arc<Vec<Uuid>>>,
+    accounts: AtomicU64,
+    tokens: AtomicU64,
+}
+
+/// Around what a pause is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// The duty.
+    pub duty: &'a str,
+    /// The account.
+    pub account: Uuid,
+    /// The gates: function, job.
+    pub gates: &'a [Uuid],
+}
+
+impl Mirror {
+    /// Rises whenever an account may have changed.
+    #[must_use]
+    pub fn accounts(&self) -> u64 {
+        self.accounts.load(Ordering::Acquire)
+    }
+
+    /// Rises whenever a token may have changed.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.tokens.load(Ordering::Acquire)
+    }
+
+    /// The pauses as last read, expired ones among them.
+    #[must_use]
+    pub fn pauses(&self) -> Arc<Vec<Pause>> {
+        self.pauses.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The accounts whose work stays in the queue because they are suspended or being deleted.
+    #[must_use]
+    pub fn suspended(&self) -> Vec<Uuid> {
+        self.suspended.read().unwrap_or_else(PoisonError::into_inner).to_vec()
+    }
+
+    /// The pauses that hold this work back now, the widest first.
+    #[must_use]
+    pub fn holding(&self, around: Around<'_>, now: DateTime<Utc>) -> Vec<Pause> {
+        let account = around.account.to_string();
+        let gates: Vec<String> =
+            around.gates.iter().map(|gate| Pause::entity(around.account, *gate)).collect();
+        let mut holding: Vec<Pause> = self
+            .pauses()
+            .iter()
+            .filter(|pause| pause.holds(now))
+            .filter(|pause| match pause.scope {
+                PauseScope::System => true,
+                PauseScope::Duty => pause.target == around.duty,
+                PauseScope::Account => pause.target == account,
+                PauseScope::Entity => gates.contains(&pause.target),
+            })
+            .cloned()
+            .collect();
+        holding.sort_by_key(|pause| pause.scope as u8);
+        holding
+    }
+
+    /// Reads the pauses and the suspended accounts again.
+    ///
+    /// # Errors
+    /// As [`sl_store::Store::list`].
+    pub async fn refresh(&self, core: &Core) -> Result<(), Fault> {
+        let rows = core.store.list::<Pause>(Query::of(SYSTEM).limit(10_000)).await?;
+        let rows = Arc::new(rows);
+        let stopped = vec![Status::Suspended.as_str().into(), Status::Deleting.as_str().into()];
+        let stopped = Query::of(SYSTEM).filter(Filter::In("status", stopped)).limit(100_000);
+        let stopped: Vec<Uuid> =
+            core.store.list::<Account>(stopped).await?.iter().map(|account| account.head.id).collect();
+        let changed = *self.pauses() != *rows || self.suspended() != stopped;
+        *self.pauses.write().unwrap_or_else(PoisonError::into_inner) = rows;
+        *self.suspended.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(stopped);
+        if changed {
+            core.bells.ring_all();
+        }
+        Ok(())
+    }
+
+    fn touch(&self, hint: &Hint) -> bool {
+        match hint {
+            Hint::Rows(table) if table == Account::TABLE.name => {
+                self.touch_accounts();
+                return true;
+            }
+            Hint::Rows(table) if table == Token::TABLE.name => self.touch_tokens(),
+            Hint::Rows(table) if table == Pause::TABLE.name => return true,
+            Hint::Rows(_) | Hint::Work(_) | Hint::Events => {}
+        }
+        false
+    }
+
+    fn touch_accounts(&self) {
+        self.accounts.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn touch_tokens(&self) {
+        self.tokens.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// Keeps a [`Mirror`] fresh, and passes hints of work on to the duties of this daemon.
+pub(crate) struct MirrorKeeper;
+
+pub(crate) enum MirrorMessage {
+    Hinted(Hint),
+    Lagged,
+    Poll,
+}
+
+impl Actor for MirrorKeeper {
+    type Msg = MirrorMessage;
+    type State = Arc<Core>;
+    type Arguments = Arc<Core>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<MirrorMessage>,
+        core: Arc<Core>,
+    ) -> Result<Arc<Core>, ActorProcessingErr> {
+        let mut hints = core.store.watch();
+        core.mirror.refresh(&core).await.map_err(Box::new)?;
+        let listener = myself.clone();
+        spawn_task("hints", async move {
+            loop {
+                let message = match hints.recv().await {
+                    Ok(hint) => MirrorMessage::Hinted(hint),
+                    Err(broadcast::error::RecvError::Lagged(_)) => MirrorMessage::Lagged,
+                    Err(broadcast::error::RecvError::Closed) => return,
+                };
+                if listener.cast(message).is_err() {
+                    return;
+                }
+            }
+        });
+        myself.send_after(core.settings.duration(&POLL), || MirrorMessage::Poll);
+        Ok(core)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<MirrorMessage>,
+        message: MirrorMessage,
+        core: &mut Arc<Core>,
+    ) -> Result<(), ActorProcessingErr> {
+        let reread = match &message {
+            MirrorMessage::Hinted(hint) => {
+                if let Hint::Work(duty) = hint {
+                    core.bells.ring(duty);
+                }
+                core.mirror.touch(hint)
+            }
+            MirrorMessage::Lagged | MirrorMessage::Poll => true,
+        };
+        if matches!(message, MirrorMessage::Lagged) {
+            core.mirror.touch_accounts();
+            core.mirror.touch_tokens();
+            core.bells.ring_all();
+        }
+        if reread && let Err(fault) = core.mirror.refresh(core).await {
+            tracing::warn!(%fault, "Pauses could not be read; the last copy holds");
+        }
+        if matches!(message, MirrorMessage::Poll) {
+            myself.send_after(core.settings.duration(&POLL), || MirrorMessage::Poll);
+        }
+        Ok(())
+    }
+}

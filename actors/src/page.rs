@@ -1,0 +1,84 @@
+//! Pages of lists: bounded, and continued by cursors that are opaque and tell of any tampering.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, Mac};
+use serde::Serialize;
+use sha2::Sha256;
+use sl_store::{Code, Fault, Filter};
+use uuid::Uuid;
+
+use crate::action::Tenant;
+
+/// How many items a page has where the caller does not say.
+pub const DEFAULT_LIMIT: usize = 25;
+/// How many items a page has at most; more is clamped.
+pub const MAX_LIMIT: usize = 500;
+
+/// Which page of a list.
+#[derive(Clone, Debug)]
+pub struct PageRequest {
+    /// How many items, 1 to [`MAX_LIMIT`].
+    pub limit: usize,
+    /// The cursor an earlier page ended with.
+    pub cursor: Option<String>,
+    /// Only what was created at or after this instant.
+    pub since: Option<DateTime<Utc>>,
+    /// Only what was created before this instant.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl Default for PageRequest {
+    fn default() -> Self {
+        Self { limit: DEFAULT_LIMIT, cursor: None, since: None, until: None }
+    }
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Page<T> {
+    /// The items, newest first unless the operation says otherwise.
+    pub items: Vec<T>,
+    /// Continues the list; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+impl PageRequest {
+    /// The conditions on time.
+    #[must_use]
+    pub fn times(&self) -> Vec<Filter> {
+        crate::resource::time_filters(self.since, self.until)
+    }
+
+    /// The id after which the page begins.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`] where the cursor was not made for this list of this account.
+    pub fn position(&self, tenant: &Tenant, list: &str) -> Result<Option<Uuid>, Fault> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        let refused = || Fault::new(Code::Malformed, "?cursor: not a cursor of this list; begin without one");
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| refused())?;
+        let (id, tag) = bytes.split_at_checked(16).ok_or_else(refused)?;
+        let id = Uuid::from_slice(id).map_err(|_| refused())?;
+        mac(tenant, list, id).verify_truncated_left(tag).map_err(|_| refused())?;
+        if tag.len() == TAG { Ok(Some(id)) } else { Err(refused()) }
+    }
+
+    /// The cursor of the page that begins after `id`.
+    #[must_use]
+    pub fn cursor(&self, tenant: &Tenant, list: &str, id: Uuid) -> String {
+        let tag = mac(tenant, list, id).finalize().into_bytes();
+        BASE64_URL_SAFE_NO_PAD.encode([id.as_bytes(), &tag[..TAG]].concat())
+    }
+}
+
+const TAG: usize = 12;
+
+fn mac(tenant: &Tenant, list: &str, id: Uuid) -> Hmac<Sha256> {
+    let mut mac = tenant.core.cursor_mac.clone();
+    mac.update(tenant.account_id.as_bytes());
+    mac.update(list.as_bytes());
+    mac.update(id.as_bytes());
+    mac
+}

@@ -1,0 +1,131 @@
+//! The running system: the tree of actors, and the one way into it.
+
+use std::{sync::Arc, time::Duration};
+
+use ractor::{Actor, ActorCell, ActorRef, MessagingErr};
+use sl_store::{Code, Fault};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::{
+    Core,
+    account::AccountMessage,
+    action::{Action, Envelope},
+    caller::Caller,
+    directory::{AccountsSupervisor, Directory},
+    duty::{Duty, DutyActor},
+    idempotency::Ticket,
+    mirror::MirrorKeeper,
+    services,
+    supervisor::{Child, Factory, Supervisor, SupervisorMessage},
+};
+
+/// The running system; cheap to clone.
+#[derive(Clone)]
+pub struct Runtime {
+    core: Arc<Core>,
+    directory: Directory,
+    root: ActorRef<SupervisorMessage>,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Runtime").field("core", &self.core).finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// Starts the tree: the mirror, the account actors' supervisor, and one actor per duty.
+    ///
+    /// # Errors
+    /// [`Code::Internal`] where the root itself does not start.
+    pub async fn start(core: Arc<Core>) -> Result<Self, Fault> {
+        let directory = Directory::new(core.clone());
+        let mut children = vec![mirror_keeper(core.clone()), accounts_supervisor(directory.clone())];
+        for service in services::ALL {
+            children.extend((service.duties)(&core).into_iter().map(|duty| duty_actor(core.clone(), duty)));
+        }
+        let (root, _joined) =
+            Actor::spawn(None, Supervisor, (children, core.health.clone())).await.map_err(Fault::internal)?;
+        Ok(Self { core, directory, root })
+    }
+
+    /// What the runtime is made of.
+    #[must_use]
+    pub const fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// How many account actors run in this daemon.
+    #[must_use]
+    pub fn accounts(&self) -> usize {
+        self.directory.len()
+    }
+
+    /// Runs an action for an account ([`sl_store::SYSTEM`] for the system's own) and waits for its answer. A caller that
+    /// stops waiting stops nothing.
+    ///
+    /// # Errors
+    /// The action's; [`Code::Overloaded`] and [`Code::Unavailable`] where the queues are full.
+    pub async fn perform<A: Action>(
+        &self,
+        account: Uuid,
+        caller: Arc<Caller>,
+        ticket: Option<Arc<Ticket>>,
+        action: A,
+    ) -> Result<A::Output, Fault> {
+        let (answer, answered) = oneshot::channel();
+        let admitted = self.directory.admit(account).await?;
+        let place = (admitted.place, admitted.daemon);
+        let envelope = Box::new(Envelope::seal(action, caller, ticket, place, answer.into()));
+        let mut message = AccountMessage::Perform(envelope);
+        let mut actor = admitted.actor;
+        while let Err(refused) = actor.cast(message) {
+            let MessagingErr::SendErr(returned) = refused else {
+                return Err(Fault::internal(refused));
+            };
+            message = returned;
+            tokio::task::yield_now().await;
+            actor = self.directory.admit(account).await?.actor;
+        }
+        answered.await.unwrap_or_else(|_| {
+            Err(Fault::new(Code::Unavailable, "the account's actor was restarted meanwhile")
+                .retry_after(Duration::from_secs(1)))
+        })
+    }
+
+    /// Lets running work finish for as long as `within`, gives back the rest, and stops the tree.
+    pub async fn drain(&self, within: Duration) {
+        self.core.bells.drain(within).await;
+        if self.root.cast(SupervisorMessage::Stop).is_ok()
+            && let Err(error) = self.root.get_cell().wait(Some(Duration::from_secs(10))).await
+        {
+            tracing::warn!(%error, "The tree of actors did not stop in time");
+        }
+    }
+}
+
+fn child<A: Actor>(
+    name: &'static str,
+    make: impl Fn() -> (A, A::Arguments) + Send + Sync + 'static,
+) -> Child {
+    let factory: Factory = Box::new(move |supervisor: ActorCell| {
+        let (actor, arguments) = make();
+        Box::pin(async move {
+            Actor::spawn_linked(None, actor, arguments, supervisor).await.map(|(actor, _)| actor.get_cell())
+        })
+    });
+    Child { name, factory }
+}
+
+fn mirror_keeper(core: Arc<Core>) -> Child {
+    child("mirror", move || (MirrorKeeper, core.clone()))
+}
+
+fn accounts_supervisor(directory: Directory) -> Child {
+    child("accounts", move || (AccountsSupervisor, directory.clone()))
+}
+
+fn duty_actor(core: Arc<Core>, duty: Arc<dyn Duty>) -> Child {
+    child(duty.name(), move || (DutyActor, (core.clone(), duty.clone())))
+}
