@@ -14,6 +14,7 @@ pub mod check;
 mod core;
 mod directory;
 pub mod duty;
+pub mod egress;
 pub mod idempotency;
 pub mod metrics;
 pub mod mirror;
