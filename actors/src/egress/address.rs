@@ -108,7 +108,9 @@ impl OwnAddresses {
     pub(super) fn probe() -> Self {
         let usable = !bindable(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
         if !usable {
-            tracing::warn!("ip_nonlocal_bind is on: the egress guard cannot tell the machine's public addresses");
+            tracing::warn!(
+                "ip_nonlocal_bind is on: the egress guard cannot tell the machine's public addresses"
+            );
         }
         Self { usable }
     }
@@ -133,9 +135,22 @@ mod tests {
     #[test]
     fn ordinary_public_addresses_pass() {
         for address in [
-            "1.1.1.1", "8.8.8.8", "93.184.216.34", "100.63.255.255", "100.128.0.0", "172.15.255.255", "172.32.0.0",
-            "169.253.255.255", "198.17.255.255", "198.20.0.0", "223.255.255.255", "2606:4700::1111",
-            "2a00:1450:4001::200e", "::ffff:8.8.8.8", "64:ff9b::808:808", "2001:200::1",
+            "1.1.1.1",
+            "8.8.8.8",
+            "93.184.216.34",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "169.253.255.255",
+            "198.17.255.255",
+            "198.20.0.0",
+            "223.255.255.255",
+            "2606:4700::1111",
+            "2a00:1450:4001::200e",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+            "2001:200::1",
         ] {
             assert_eq!(word(address), None, "{address}");
         }

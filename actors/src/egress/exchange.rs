@@ -75,7 +75,7 @@ impl Egress {
             let Some(target) = target else {
                 let gzip = body::is_gzip(response.headers());
                 let body = body::read(&mut response, limit, gzip).await?;
-                return Ok(exchange.answer(&mut response, body, gzip));
+                return Ok(exchange.answer(&mut response, body, gzip, followed > 0));
             };
             let limit = if redirects == Redirects::Refuse { 0 } else { shared.limits.redirects };
             if followed >= limit {
@@ -172,13 +172,13 @@ impl Exchange {
         Ok(())
     }
 
-    fn answer(self, response: &mut reqwest::Response, body: Bytes, gzip: bool) -> Response {
+    fn answer(self, response: &mut reqwest::Response, body: Bytes, gzip: bool, redirected: bool) -> Response {
         let mut headers = std::mem::take(response.headers_mut());
         if gzip {
             body::forget_coding(&mut headers);
         }
         let elapsed = std::time::Duration::ZERO;
-        Response { status: response.status(), headers, body, url: self.url, elapsed }
+        Response { status: response.status(), headers, body, url: self.url, redirected, elapsed }
     }
 }
 
@@ -202,9 +202,7 @@ fn explain(error: &reqwest::Error, host: &str, limits: &EgressLimits) -> EgressE
     }
     if error.is_connect() {
         let detail = root.to_string();
-        // TLS failures arrive as invalid data; the system's own errors never do.
-        let tls = chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
-        let tls = tls.into_iter().any(|cause| cause.kind() == io::ErrorKind::InvalidData);
+        let tls = chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(is_tls);
         return if tls { EgressError::Tls { host, detail } } else { EgressError::Connect { host, detail } };
     }
     // hyper tells this apart for servers only; the words are its own.
@@ -213,6 +211,12 @@ fn explain(error: &reqwest::Error, host: &str, limits: &EgressLimits) -> EgressE
         return EgressError::TooLarge { what, setting, limit: limits.response_headers };
     }
     broken(error)
+}
+
+/// TLS failures arrive as invalid data, wrapped in other errors of the same type; the system's own never do.
+fn is_tls(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>());
+    error.kind() == io::ErrorKind::InvalidData || inner.is_some_and(is_tls)
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -12,11 +12,11 @@ use super::{AllowList, EgressError, address};
 /// Ports that browsers refuse too, because what listens there may take an HTTP request for commands of its own protocol
 /// (Fetch standard, section 2.9 "port blocking"), and the usual ports of databases and caches.
 const CLOSED_PORTS: [u16; 92] = [
-    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
-    110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531,
-    532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1433, 1521, 1719, 1720, 1723, 2049, 3306, 3389,
-    3659, 4045, 4190, 5060, 5061, 5432, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080, 11211,
-    27017, 50000,
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103,
+    104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514,
+    515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1433, 1521, 1719,
+    1720, 1723, 2049, 3306, 3389, 3659, 4045, 4190, 5060, 5061, 5432, 6000, 6379, 6566, 6665, 6666, 6667,
+    6668, 6669, 6679, 6697, 10080, 11211, 27017, 50000,
 ];
 
 /// What decides about targets, the same for all requests.
@@ -45,7 +45,9 @@ impl Hop {
             return Err(invalid("only http and https URLs can be fetched"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid("a URL with a user name or password cannot be fetched; use an Authorization header"));
+            return Err(invalid(
+                "a URL with a user name or password cannot be fetched; use an Authorization header",
+            ));
         }
         let host = url.host().ok_or_else(|| invalid("the URL names no host"))?;
         let port = url.port_or_known_default().ok_or_else(|| invalid("the URL names no port"))?;

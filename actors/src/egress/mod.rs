@@ -101,6 +101,8 @@ pub struct Response {
     pub body: Bytes,
     /// Where it came from in the end.
     pub url: Url,
+    /// Whether a redirect was followed.
+    pub redirected: bool,
     /// Time from the call to the last byte, waiting included.
     pub elapsed: Duration,
 }
@@ -161,11 +163,12 @@ impl Egress {
             let _turn = self.0.lanes.enter(account).await?;
             self.perform(request).await
         };
-        let mut outcome =
-            timeout(limit, exchange).await.unwrap_or(Err(EgressError::TimedOut { limit }));
+        let mut outcome = timeout(limit, exchange).await.unwrap_or(Err(EgressError::TimedOut { limit }));
         match &mut outcome {
             Ok(response) => response.elapsed = started.elapsed(),
-            Err(error) => tracing::debug!(account_id = %account, outcome = error.label(), "request left unanswered"),
+            Err(error) => {
+                tracing::debug!(account_id = %account, outcome = error.label(), "request left unanswered")
+            }
         }
         self.count(outcome.as_ref().map_or_else(EgressError::label, |_| "ok"));
         outcome
@@ -174,7 +177,8 @@ impl Egress {
     /// Whether a URL could be fetched, as far as that can be told without resolving its name: for admission of what a
     /// tenant stores.
     pub fn admit(&self, url: &str) -> Result<(), EgressError> {
-        let url = Url::parse(url).map_err(|error| EgressError::Invalid { detail: format!("not a URL: {error}") })?;
+        let url = Url::parse(url)
+            .map_err(|error| EgressError::Invalid { detail: format!("not a URL: {error}") })?;
         hop::Hop::new(&url, &self.0.policy).map(drop)
     }
 
@@ -201,13 +205,21 @@ impl fmt::Debug for Request {
     /// Without query, headers and body: any of them may hold a secret.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.split(['?', '#']).next().unwrap_or_default();
-        formatter.debug_struct("Request").field("method", &self.method).field("url", &url).finish_non_exhaustive()
+        formatter
+            .debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &url)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Response {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let body = self.body.len();
-        formatter.debug_struct("Response").field("status", &self.status).field("body", &body).finish_non_exhaustive()
+        formatter
+            .debug_struct("Response")
+            .field("status", &self.status)
+            .field("body", &body)
+            .finish_non_exhaustive()
     }
 }

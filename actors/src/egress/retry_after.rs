@@ -29,9 +29,13 @@ mod tests {
     #[test]
     fn seconds_and_all_three_date_forms_are_read() {
         let seven = Some(Duration::from_secs(7));
-        for value in
-            ["7", " 7 ", "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
-        {
+        for value in [
+            "7",
+            " 7 ",
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+        ] {
             assert_eq!(parsed(value), seven, "{value}");
         }
         assert_eq!(parsed("Sun, 06 Nov 1994 08:49:00 GMT"), Some(Duration::ZERO));

@@ -1,0 +1,5 @@
+//! The runtime's behaviour, against real sockets and real processes.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod egress;
