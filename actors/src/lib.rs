@@ -40,6 +40,7 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     &[&idempotency::KEPT_FOR],
     directory::SETTINGS,
     duty::SETTINGS,
+    egress::SETTINGS,
     mirror::SETTINGS,
     services::accounts::SETTINGS,
 ];

@@ -62,7 +62,7 @@ impl FromStr for AllowList {
 
 fn unreadable(entry: &str) -> Fault {
     Fault::field(
-        "egress_allow",
+        "egress.allow",
         "unreadable",
         format!(
             "`{entry}` is no host, host:port, address or CIDR block; write `api.internal`, `api.internal:8443`, `[fd00::1]:80` or `10.0.0.0/8`"

@@ -9,7 +9,7 @@ use reqwest::{
     header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap},
 };
 
-use super::EgressError;
+use super::{EgressError, limits};
 
 /// Reads the body to its end, or fails at the first byte over `limit`.
 pub(super) async fn read(response: &mut Response, limit: u64, gzip: bool) -> Result<Bytes, EgressError> {
@@ -121,7 +121,7 @@ impl Write for Bounded {
 }
 
 fn too_large(limit: u64) -> EgressError {
-    EgressError::TooLarge { what: "response body", setting: "egress_response_body", limit }
+    EgressError::TooLarge { what: "response body", setting: limits::RESPONSE_BODY.name, limit }
 }
 
 pub(super) fn broken(error: &reqwest::Error) -> EgressError {

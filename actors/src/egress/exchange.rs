@@ -15,6 +15,7 @@ use super::{
     Egress, EgressError, EgressLimits, Redirects, Request, Response,
     body::{self, broken},
     hop::Hop,
+    limits,
     resolve::HOP,
 };
 
@@ -109,15 +110,15 @@ impl Egress {
 }
 
 impl Exchange {
-    fn new(request: Request, limits: &EgressLimits) -> Result<Self, EgressError> {
+    fn new(request: Request, bounds: &EgressLimits) -> Result<Self, EgressError> {
         let Request { method, url, mut headers, body, .. } = request;
         let invalid = |detail: String| EgressError::Invalid { detail };
         if ["CONNECT", "TRACE", "TRACK"].iter().any(|name| method.as_str().eq_ignore_ascii_case(name)) {
             return Err(invalid(format!("the method {method} cannot be used")));
         }
-        if body.len() as u64 > limits.request_body {
-            let (what, setting) = ("request body", "egress_request_body");
-            return Err(EgressError::TooLarge { what, setting, limit: limits.request_body });
+        if body.len() as u64 > bounds.request_body {
+            let (what, setting) = ("request body", limits::REQUEST_BODY.name);
+            return Err(EgressError::TooLarge { what, setting, limit: bounds.request_body });
         }
         let mut url = Url::parse(&url).map_err(|error| invalid(format!("not a URL: {error}")))?;
         url.set_fragment(None);
@@ -182,22 +183,22 @@ impl Exchange {
     }
 }
 
-fn check_headers(headers: &HeaderMap, limits: &EgressLimits) -> Result<(), EgressError> {
+fn check_headers(headers: &HeaderMap, bounds: &EgressLimits) -> Result<(), EgressError> {
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    let limit = limits.response_header_bytes;
+    let limit = bounds.response_header_bytes;
     if bytes as u64 > limit {
-        let (what, setting) = ("response headers", "egress_response_header_bytes");
+        let (what, setting) = ("response headers", limits::RESPONSE_HEADER_BYTES.name);
         return Err(EgressError::TooLarge { what, setting, limit });
     }
     Ok(())
 }
 
 /// What the client library's error means.
-fn explain(error: &reqwest::Error, host: &str, limits: &EgressLimits) -> EgressError {
+fn explain(error: &reqwest::Error, host: &str, bounds: &EgressLimits) -> EgressError {
     let host = host.to_owned();
     let root = root_cause(error);
     if error.is_timeout() {
-        let detail = format!("not connected within {} ms", limits.connect.as_millis());
+        let detail = format!("not connected within {} ms", bounds.connect.as_millis());
         return EgressError::Connect { host, detail };
     }
     if error.is_connect() {
@@ -207,8 +208,8 @@ fn explain(error: &reqwest::Error, host: &str, limits: &EgressLimits) -> EgressE
     }
     // hyper tells this apart for servers only; the words are its own.
     if root.to_string() == "message head is too large" {
-        let (what, setting) = ("response headers", "egress_response_headers");
-        return EgressError::TooLarge { what, setting, limit: limits.response_headers };
+        let (what, setting) = ("response headers", limits::RESPONSE_HEADERS.name);
+        return EgressError::TooLarge { what, setting, limit: bounds.response_headers };
     }
     broken(error)
 }

@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use super::{EgressError, EgressLimits};
+use super::{EgressError, EgressLimits, limits};
 
 /// Turns of all accounts. An account that has used up its own waits for itself; only then does it wait with the others.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Seat {
         let limit = self.lanes.waiting;
         let waiting = Waiting::new(&self.lane.waiting);
         if waiting.before >= limit {
-            return Err(EgressError::Busy { setting: "egress_account_waiting", limit });
+            return Err(EgressError::Busy { setting: limits::ACCOUNT_WAITING.name, limit });
         }
         acquire(&self.lane.turns).await
     }
@@ -127,5 +127,5 @@ async fn acquire(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Egr
     Arc::clone(semaphore)
         .acquire_owned()
         .await
-        .map_err(|_| EgressError::Busy { setting: "egress_concurrency", limit: 0 })
+        .map_err(|_| EgressError::Busy { setting: limits::CONCURRENCY.name, limit: 0 })
 }

@@ -36,7 +36,7 @@ use uuid::Uuid;
 pub use self::{
     allow::AllowList,
     error::EgressError,
-    limits::EgressLimits,
+    limits::{EgressLimits, SETTINGS},
     resolve::{Resolver, SystemResolver},
     retry_after::retry_after,
 };

@@ -28,14 +28,14 @@ async fn an_endless_body_is_cut_at_its_limit() {
     let origin = Origin::start(|stream, _| pour(stream, "HTTP/1.1 200 OK\r\n\r\n", &KILOBYTE)).await;
     let egress = open(EgressLimits::default());
     let began = Instant::now();
-    assert_eq!(too_large(get(&egress, origin.url("/")).await), "egress_response_body");
+    assert_eq!(too_large(get(&egress, origin.url("/")).await), "egress.response_body");
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]
 async fn a_body_that_announces_too_much_is_not_read() {
     let origin = Origin::saying("HTTP/1.1 200 OK\r\ncontent-length: 1048577\r\n\r\n").await;
-    assert_eq!(too_large(get(&open(quick()), origin.url("/")).await), "egress_response_body");
+    assert_eq!(too_large(get(&open(quick()), origin.url("/")).await), "egress.response_body");
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_compressed_bomb_is_cut_when_it_swells() {
     assert!(bomb.len() < 1 << 20, "it passes on the wire");
     let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", bomb.len());
     let origin = Origin::saying([head.as_bytes(), &bomb].concat()).await;
-    assert_eq!(too_large(get(&open(EgressLimits::default()), origin.url("/")).await), "egress_response_body");
+    assert_eq!(too_large(get(&open(EgressLimits::default()), origin.url("/")).await), "egress.response_body");
 }
 
 #[tokio::test]
@@ -101,10 +101,10 @@ async fn header_floods_are_cut_by_number_and_by_size() {
     let one_endless =
         Origin::start(|stream, _| pour(stream, "HTTP/1.1 200 OK\r\nx: ", b"yyyyyyyyyyyyyyyyy")).await;
     let egress = open(EgressLimits::default());
-    assert_eq!(too_large(get(&egress, many.url("/")).await), "egress_response_headers");
-    assert_eq!(too_large(get(&egress, large.url("/")).await), "egress_response_header_bytes");
+    assert_eq!(too_large(get(&egress, many.url("/")).await), "egress.response_headers");
+    assert_eq!(too_large(get(&egress, large.url("/")).await), "egress.response_header_bytes");
     for origin in [endless, one_endless] {
-        assert_eq!(too_large(get(&egress, origin.url("/")).await), "egress_response_headers");
+        assert_eq!(too_large(get(&egress, origin.url("/")).await), "egress.response_headers");
     }
 }
 
@@ -152,7 +152,7 @@ async fn an_account_waits_for_itself_only() {
     };
     let (flood, neighbour) = tokio::join!(futures_util::future::join_all(flood), neighbour);
     assert!(neighbour.elapsed < quick().total / 2, "{:?}", neighbour.elapsed);
-    let busy = EgressError::Busy { setting: "egress_account_waiting", limit: 3 };
+    let busy = EgressError::Busy { setting: "egress.account_waiting", limit: 3 };
     assert_eq!(flood.iter().filter(|outcome| outcome.as_ref().is_err_and(|error| *error == busy)).count(), 1);
     assert_eq!(silent.connections(), 2, "the others of the flood waited in vain");
     assert_eq!(egress.status().accounts, 0);

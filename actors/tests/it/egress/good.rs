@@ -160,7 +160,7 @@ async fn a_request_body_over_the_limit_is_not_sent() {
     let fault =
         Fault::from(egress.send(Request { body: vec![0; 11].into(), ..request }).await.expect_err("large"));
     assert_eq!(fault.code, Code::Upstream);
-    assert_eq!(fault.limit.map(|limit| (limit.setting, limit.limit)), Some(("egress_request_body", 10)));
+    assert_eq!(fault.limit.map(|limit| (limit.setting, limit.limit)), Some(("egress.request_body", 10)));
     assert_eq!(origin.connections(), 1);
 }
 
@@ -168,7 +168,7 @@ async fn a_request_body_over_the_limit_is_not_sent() {
 async fn a_peer_that_is_not_there_and_a_peer_without_tls_are_told_apart() {
     let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = plain.local_addr().unwrap().port();
-    tokio::spawn(async move {
+    sl_actors::supervisor::spawn_task("origin", async move {
         let (mut stream, _) = plain.accept().await.unwrap();
         stream.write_all(b"220 I speak first, and no TLS\r\n").await.unwrap();
     });

@@ -50,11 +50,11 @@ impl Origin {
             Self { port: listener.local_addr()?.port(), connections: Arc::default(), heads: Arc::default() };
         let (connections, heads) = (Arc::clone(&origin.connections), Arc::clone(&origin.heads));
         let script = Arc::new(script);
-        tokio::spawn(async move {
+        sl_actors::supervisor::spawn_task("origin", async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
                 let (heads, script) = (Arc::clone(&heads), Arc::clone(&script));
-                tokio::spawn(async move {
+                sl_actors::supervisor::spawn_task("origin", async move {
                     let head = read_head(&mut stream).await;
                     heads.lock().unwrap().push(head.clone());
                     script(stream, head).await;
