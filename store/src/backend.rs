@@ -54,11 +54,13 @@ pub trait Backend: Send + Sync + 'static {
     /// Applies a batch whole or not at all.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, ()>;
 
-    /// Takes due items under a lease, rotating over accounts.
+    /// Takes due items under a lease: walks the accounts in the order of their ids, beginning after
+    /// `after_account` and once round, and takes up to `per_account` of each until `limit` is reached. Within an account
+    /// by priority, then due time, then id.
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Vec<Work>>;
 
-    /// Prolongs leases; answers the ids that are still held under their fence.
-    fn heartbeat(&self, holder: Uuid, held: Vec<(Uuid, i64)>, lease: Duration) -> BoxFuture<'_, Vec<Uuid>>;
+    /// Prolongs leases, each named by its key and fence; answers the ids that are still held.
+    fn heartbeat(&self, holder: Uuid, held: Vec<(Key, i64)>, lease: Duration) -> BoxFuture<'_, Vec<Uuid>>;
 
     /// A page of the queue.
     fn work(&self, query: WorkQuery) -> BoxFuture<'_, Vec<Work>>;
@@ -66,7 +68,8 @@ pub trait Backend: Send + Sync + 'static {
     /// How much of the queue matches (page fields are ignored).
     fn work_count(&self, query: WorkQuery) -> BoxFuture<'_, WorkCount>;
 
-    /// When the next item of the duty that nobody holds is due, or the next lease runs out.
+    /// When the next item of the duty that nobody holds is due, or the next lease runs out. Where several are due
+    /// already, the instant of any of them, which lies in the past.
     fn next_due(&self, duty: &'static str) -> BoxFuture<'_, Option<DateTime<Utc>>>;
 
     /// A page of the event log.
@@ -75,8 +78,8 @@ pub trait Backend: Send + Sync + 'static {
     /// The newest position that readers are shown.
     fn tail(&self) -> BoxFuture<'_, Position>;
 
-    /// Forgets up to `limit` of the oldest events before an instant (of one account, where one is named); answers how
-    /// many went.
+    /// Forgets those of the `limit` oldest events (of one account, where one is named) that are from before an instant;
+    /// answers how many went.
     fn forget_events(&self, account: Option<Uuid>, before: DateTime<Utc>, limit: usize)
     -> BoxFuture<'_, u64>;
 

@@ -69,7 +69,8 @@ pub enum Guard {
         /// The setting that says so.
         setting: &'static str,
     },
-    /// The row is as expected, and stays so until the batch is applied; otherwise [`crate::Code::Conflict`].
+    /// The row is as expected, and stays so until the batch is applied; otherwise [`crate::Code::Conflict`]. Absence
+    /// is checked, but cannot be held against a row inserted at the same moment: use an insert for that.
     Holds {
         /// The table.
         table: &'static Table,
@@ -82,6 +83,9 @@ pub enum Guard {
 
 /// One change of the store: writes with expectations, guards, work added, withdrawn and settled, events. Applied whole
 /// or not at all; an expectation that fails is [`crate::Code::Conflict`], a fence that fails [`crate::Code::FenceLost`].
+///
+/// Applied in this order: settlements, [`Guard::Holds`], writes, withdrawals, additions to the queue, events,
+/// [`Guard::AtMost`].
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// Row writes, in order.

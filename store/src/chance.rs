@@ -21,15 +21,18 @@ pub trait Chance: Send + Sync + 'static {
         self.fill(&mut bytes);
         bytes
     }
-}
 
-impl dyn Chance {
     /// A number from 0 up to and without 1, for jitter.
-    #[must_use]
-    pub fn fraction(&self) -> f64 {
+    fn fraction(&self) -> f64 {
         let mut bytes = [0; 4];
         self.fill(&mut bytes);
         f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+impl<T: Chance + ?Sized> Chance for Arc<T> {
+    fn fill(&self, bytes: &mut [u8]) {
+        (**self).fill(bytes);
     }
 }
 

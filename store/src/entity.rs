@@ -26,7 +26,7 @@ pub enum Cell {
     Time(DateTime<Utc>),
     /// `bytea`.
     Bytes(Vec<u8>),
-    /// `jsonb`; the memory backend keeps it as given.
+    /// `json`, kept as text as given: `jsonb` would refuse U+0000 in strings and rewrite numbers.
     Json(Value),
 }
 
@@ -45,7 +45,7 @@ pub enum Kind {
     Time,
     /// `bytea`.
     Bytes,
-    /// `jsonb`.
+    /// `json`.
     Json,
 }
 
@@ -107,6 +107,12 @@ impl Table {
         Column::new("created_at", Kind::Time),
         Column::new("updated_at", Kind::Time),
     ];
+
+    /// The type of a column, head columns included.
+    #[must_use]
+    pub fn kind(&self, name: &str) -> Option<Kind> {
+        Self::HEAD.iter().chain(self.columns).find(|column| column.name == name).map(|column| column.kind)
+    }
 
     /// The position of a column among [`Table::columns`].
     #[must_use]

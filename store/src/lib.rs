@@ -6,21 +6,26 @@
 //! change of state appends an [`Event`] in the same batch.
 //!
 //! There are two backends and no more: [`memory`], a supervised actor that keeps rows in this process, and
-//! [`postgres`], which shares them with other daemons. Neither holds code for a particular entity.
+//! `postgres`, which shares them with other daemons. Neither holds code for a particular entity.
 //!
 //! Time and randomness enter the system here, through [`Clock`] and [`Chance`], so that a test can own both.
 
 mod backend;
 mod batch;
 mod chance;
+mod check;
 mod clock;
 mod entity;
 mod event;
 mod fault;
+pub mod memory;
 mod query;
+mod refuse;
 mod retry;
 mod seal;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod work;
 
 pub use backend::{Backend, BoxFuture, Health, Hint};

@@ -64,11 +64,11 @@ impl Store {
         self.0.claim(claim).await
     }
 
-    /// Prolongs leases; answers the ids still held.
+    /// Prolongs leases, each named by its key and fence; answers the ids still held.
     pub async fn heartbeat(
         &self,
         holder: Uuid,
-        held: Vec<(Uuid, i64)>,
+        held: Vec<(Key, i64)>,
         lease: Duration,
     ) -> Result<Vec<Uuid>, Fault> {
         self.0.heartbeat(holder, held, lease).await
@@ -99,7 +99,7 @@ impl Store {
         self.0.tail().await
     }
 
-    /// Forgets up to `limit` of the oldest events before an instant.
+    /// Forgets those of the `limit` oldest events that are from before an instant.
     pub async fn forget_events(
         &self,
         account: Option<Uuid>,

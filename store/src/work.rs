@@ -22,7 +22,7 @@ pub struct NewWork {
     pub subject: Uuid,
     /// What can be paused around it: the id of the function, the job, the feed.
     pub gate: Option<Uuid>,
-    /// Higher first among what is due; 0 is usual.
+    /// Higher first among what is due of one account; 0 is usual.
     pub priority: i16,
     /// When it becomes due.
     pub due_at: DateTime<Utc>,
@@ -158,6 +158,12 @@ pub struct Settle {
 }
 
 impl Work {
+    /// Whether somebody holds it at this instant.
+    #[must_use]
+    pub fn is_leased(&self, now: DateTime<Utc>) -> bool {
+        self.leased_until.is_some_and(|until| until > now)
+    }
+
     /// Settles this item under the fence it was claimed with.
     #[must_use]
     pub const fn settle(&self, settlement: Settlement) -> Settle {

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use futures_util::FutureExt as _;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use serde::Serialize;
-use sl_store::{Batch, Claim, Code, Fault, Work};
+use sl_store::{Batch, Claim, Code, Fault, Key, Work};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -194,7 +194,8 @@ impl DutyState {
         if self.held.is_empty() {
             return;
         }
-        let held: Vec<(Uuid, i64)> = self.held.iter().map(|(id, held)| (*id, held.fence)).collect();
+        let key = |id: &Uuid, held: &Held| (Key::new(held.account, *id), held.fence);
+        let held: Vec<(Key, i64)> = self.held.iter().map(|(id, held)| key(id, held)).collect();
         let lease = self.core.settings.duration(&LEASE);
         match self.core.store.heartbeat(self.core.daemon_id, held, lease).await {
             Ok(kept) => {

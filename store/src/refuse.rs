@@ -1,0 +1,48 @@
+//! The refusals of a batch, in the same words on both backends.
+
+use crate::{Code, Expect, Fault, FieldError, Table, Unique};
+
+/// A row is not what the batch expected.
+pub fn expectation(table: &Table, expect: Expect) -> Fault {
+    let noun = table.noun;
+    let detail = match expect {
+        Expect::Absent => format!("this {noun} exists already"),
+        Expect::Version(_) => format!("the {noun} was changed or removed by somebody else"),
+        Expect::Present | Expect::Any => format!("the {noun} does not exist any more"),
+    };
+    Fault::new(Code::Conflict, detail)
+}
+
+/// Two rows of one account would share a unique set.
+pub fn collision(unique: &Unique) -> Fault {
+    let fields = unique
+        .columns
+        .iter()
+        .map(|column| FieldError {
+            pointer: format!("/{column}"),
+            rule: "taken",
+            detail: unique.message.to_owned(),
+        })
+        .collect();
+    Fault { fields, ..Fault::new(Code::Conflict, unique.message) }
+}
+
+/// The account has too many rows.
+pub fn too_many(table: &Table, setting: &'static str, limit: u64, current: u64) -> Fault {
+    let noun = table.noun;
+    Fault::new(
+        Code::QuotaExceeded,
+        format!("at most {limit} of kind {noun} are allowed here, and this would make {current} ({setting})"),
+    )
+    .limited(setting, limit, current)
+}
+
+/// The item is not held under this fence any more.
+pub fn fence() -> Fault {
+    Fault::new(Code::FenceLost, "the lease on this work item was lost; somebody else owns it now")
+}
+
+/// An item of this id is in the queue already.
+pub fn queued_twice() -> Fault {
+    Fault::new(Code::Conflict, "a work item of this id is in the queue already")
+}
