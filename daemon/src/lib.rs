@@ -1,0 +1,5 @@
+//! `sld`: settings, telemetry, boot. Everything that decides something for a tenant lies in the crates below.
+
+pub mod refusal;
+pub mod settings;
+pub mod telemetry;

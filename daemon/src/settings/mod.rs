@@ -1,0 +1,197 @@
+//! Settings in layers: defaults, then the configuration file, then the environment, then flags. The later speaks.
+//!
+//! Numbers are declared beside the code that obeys them, in the actors' catalogue; what is not a number is declared in
+//! [`named`]. Every problem of a configuration is told at once, each with its place.
+
+pub mod environment;
+pub mod file;
+pub mod layers;
+pub mod named;
+pub mod render;
+mod tokens;
+
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+use sl_actors::{KeyRing, settings::Settings};
+
+pub use self::{environment::Environment, layers::Layers, tokens::OperatorToken};
+use crate::refusal::Refusal;
+
+/// How the daemon was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// For others: refuses to start on anything that would be unsafe.
+    Serve,
+    /// For the one who tries it: in memory, and with a token made on the spot where none is given.
+    Dev,
+}
+
+/// What is in force, ready to be started.
+#[derive(Debug)]
+pub struct Config {
+    /// How the daemon was called.
+    pub mode: Mode,
+    /// Where the API is served: host and port.
+    pub listen: String,
+    /// The database, or none for memory.
+    pub database_url: Option<SecretString>,
+    /// Whether the schema is brought up to date at start.
+    pub migrate: bool,
+    /// How much is logged.
+    pub log_level: String,
+    /// The operators' tokens.
+    pub tokens: Vec<OperatorToken>,
+    /// The root keys; none where everything stays in memory and no key is given.
+    pub keys: Option<KeyRing>,
+    /// The Ed25519 seed for signatures, as text.
+    pub signing_key: Option<SecretString>,
+    /// Private hosts that tenants may reach.
+    pub egress_allow: Vec<String>,
+    /// The program that runs tenant code, where it is not the one beside this program.
+    pub js_host: Option<PathBuf>,
+    /// The numbers.
+    pub limits: Settings,
+    /// What looks like a slip and is none that stops the start.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Decides between the layers.
+    ///
+    /// # Errors
+    /// Every problem there is, as one [`Refusal`].
+    pub fn resolve(layers: &Layers, mode: Mode) -> Result<Self, Refusal> {
+        let mut problems = layers.unknown();
+        let limits = layers.numbers(&mut problems);
+        let mut text = |setting| layers.named(setting, &mut problems).0;
+        let listen = text(&named::LISTEN);
+        let database_url = text(&named::DATABASE_URL).filter(|_| mode == Mode::Serve);
+        let migrate = text(&named::MIGRATE);
+        let log_level = text(&named::LOG_LEVEL).unwrap_or_default();
+        let tokens = text(&named::API_TOKENS);
+        let keys = text(&named::SECRET_ENCRYPTION_KEY);
+        let signing_key = text(&named::RANDOM_SIGNING_KEY).map(SecretString::from);
+        let egress_allow = text(&named::EGRESS_ALLOW).unwrap_or_default();
+        let js_host = text(&named::JS_HOST).map(PathBuf::from);
+        let mut checked = Checked { problems };
+        let config = Self {
+            mode,
+            listen: checked.listen(listen),
+            migrate: checked.switch(named::MIGRATE.name, migrate),
+            tokens: checked.tokens(tokens, mode),
+            keys: checked.keys(keys, database_url.is_some()),
+            log_level: checked.log_level(log_level),
+            database_url: database_url.map(SecretString::from),
+            signing_key,
+            egress_allow: list(&egress_allow),
+            js_host,
+            limits,
+            warnings: layers.unknown_variables(),
+        };
+        checked.into_result(config.warned())
+    }
+}
+
+impl Config {
+    /// Adds what is allowed and should not last.
+    fn warned(mut self) -> Self {
+        for token in &self.tokens {
+            let length = token.token.expose_secret().len();
+            if length < tokens::SHORTEST && self.mode == Mode::Serve {
+                let id = &token.id;
+                self.warnings.push(format!(
+                    "the token of {id} has {length} letters and can be guessed; give it {} or more",
+                    tokens::SHORTEST
+                ));
+            }
+        }
+        self
+    }
+}
+
+/// Items separated by commas.
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+/// Gathers problems while values are read, so that all are told at once.
+struct Checked {
+    problems: Vec<String>,
+}
+
+impl Checked {
+    fn listen(&mut self, text: Option<String>) -> String {
+        let text = text.unwrap_or_default();
+        let port = text
+            .rsplit_once(':')
+            .and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>().ok())?);
+        if port.is_none() {
+            self.problems.push(format!(
+                "listen: {text:?} is not an address and port like 127.0.0.1:8080 or [::]:8080"
+            ));
+        }
+        text
+    }
+
+    fn switch(&mut self, name: &str, text: Option<String>) -> bool {
+        let text = text.unwrap_or_default();
+        text.parse().unwrap_or_else(|_| {
+            self.problems.push(format!("{name}: {text:?} is neither true nor false"));
+            false
+        })
+    }
+
+    fn log_level(&mut self, text: String) -> String {
+        if let Err(error) = crate::telemetry::filter(&text) {
+            self.problems.push(format!("log_level: {error}"));
+        }
+        text
+    }
+
+    fn tokens(&mut self, text: Option<String>, mode: Mode) -> Vec<OperatorToken> {
+        match tokens::parse(&text.unwrap_or_default()) {
+            Ok(tokens) if tokens.is_empty() && mode == Mode::Serve => {
+                self.problems.push(
+                    "api_tokens: there is no operator token, so nobody could be let in; set API_TOKENS to one or more \
+                     long random words (openssl rand -hex 24), or API_TOKENS_FILE to a file with them"
+                        .to_owned(),
+                );
+                Vec::new()
+            }
+            Ok(tokens) => tokens,
+            Err(problem) => {
+                self.problems.push(format!("api_tokens: {problem}"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn keys(&mut self, text: Option<String>, durable: bool) -> Option<KeyRing> {
+        let Some(text) = text.map(SecretString::from) else {
+            if durable {
+                self.problems.push(
+                    "secret_encryption_key: PostgreSQL keeps secrets beyond this process, so a key has to seal them; set \
+                     SECRET_ENCRYPTION_KEY to 32 random bytes in base64 or hex (openssl rand -base64 32) and keep it safe"
+                        .to_owned(),
+                );
+            }
+            return None;
+        };
+        match KeyRing::parse(named::SECRET_ENCRYPTION_KEY.environment, text.expose_secret()) {
+            Ok(keys) => Some(keys),
+            Err(fault) => {
+                self.problems.push(fault.detail);
+                None
+            }
+        }
+    }
+
+    fn into_result(self, config: Config) -> Result<Config, Refusal> {
+        if self.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(Refusal::configuration(self.problems.join("\n")))
+        }
+    }
+}
