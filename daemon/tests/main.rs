@@ -3,3 +3,4 @@
 //! One binary, so that it links once.
 
 mod house;
+mod settings;

@@ -46,7 +46,9 @@ impl Environment {
     pub fn credential(&self, name: &str) -> Result<Option<String>, String> {
         let Some(folder) = self.get("CREDENTIALS_DIRECTORY") else { return Ok(None) };
         let path = Path::new(folder).join(name);
-        if path.exists() { read_secret(&path).map(Some) } else { Ok(None) }
+        // An empty credential is how a unit says that there is none.
+        let is_given = path.metadata().is_ok_and(|about| about.len() > 0);
+        if is_given { read_secret(&path).map(Some) } else { Ok(None) }
     }
 }
 

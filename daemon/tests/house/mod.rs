@@ -4,6 +4,7 @@ mod arrows;
 mod papers;
 mod sizes;
 mod source;
+mod units;
 mod words;
 
 use std::{
@@ -63,6 +64,16 @@ pub fn has_extension(path: &str, extensions: &[&str]) -> bool {
 pub fn read(path: &str) -> String {
     let whole: PathBuf = root().join(path);
     fs::read_to_string(&whole).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Compares a generated file with what it should be; writes it instead where `SERVICE_LAYER_REGEN` is set.
+#[expect(clippy::disallowed_methods, reason = "a word from `./x regen`, no setting of the daemon")]
+pub fn is_fresh(path: &str, expected: &str) {
+    if std::env::var_os("SERVICE_LAYER_REGEN").is_some() {
+        fs::write(root().join(path), expected).unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+    let found = fs::read_to_string(root().join(path)).unwrap_or_default();
+    assert_eq!(found, expected, "{path} is stale; ./x regen writes it anew");
 }
 
 /// Fails with every breach, one a line.
