@@ -1,5 +1,7 @@
 //! The command line of `sld`.
 
+#![expect(clippy::doc_markdown, reason = "these comments are the program's help, which is no Markdown")]
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

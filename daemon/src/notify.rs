@@ -30,7 +30,9 @@ pub async fn watchdog<F: Future<Output = Result<(), String>>>(alive: impl Fn(Dur
     loop {
         match alive(pause).await {
             Ok(()) => tell(&[NotifyState::Watchdog]),
-            Err(problem) => tracing::error!(problem, "The daemon did not answer itself; the watchdog is not told"),
+            Err(problem) => {
+                tracing::error!(problem, "The daemon did not answer itself; the watchdog is not told");
+            }
         }
         tokio::time::sleep(pause).await;
     }

@@ -46,9 +46,10 @@ pub fn sample_environment() -> String {
         "# Secrets of sld. Each can also stand in a file that NAME_FILE points to, or be a systemd credential of the name in\n\
          # parentheses, which is better than an environment variable.\n",
     );
-    for setting in named::ALL.iter().filter(|setting| setting.is_secret()) {
-        text.push_str(&format!("\n# {} ({})\n#{}=\n", setting.doc, setting.name, setting.environment));
-    }
+    let secrets = named::ALL.iter().filter(|setting| setting.is_secret());
+    text.extend(
+        secrets.map(|setting| format!("\n# {} ({})\n#{}=\n", setting.doc, setting.name, setting.environment)),
+    );
     text
 }
 
@@ -118,7 +119,7 @@ fn write(all: &[Shown], commented: bool) -> String {
     for shown in all {
         if shown.group != group {
             group = &shown.group;
-            text.push_str(&format!("[{group}]\n\n"));
+            text.extend(["[", group, "]\n\n"]);
         }
         text.push_str(&comment(shown, commented));
         text.push_str(&line(shown, commented));

@@ -10,7 +10,13 @@ const EXPOSURE: &str = "15";
 #[test]
 fn the_unit_exposes_little() {
     let output = Command::new("systemd-analyze")
-        .args(["security", "--offline=true", "--no-pager", &format!("--threshold={EXPOSURE}"), "systemd/sld.service"])
+        .args([
+            "security",
+            "--offline=true",
+            "--no-pager",
+            &format!("--threshold={EXPOSURE}"),
+            "systemd/sld.service",
+        ])
         .current_dir(root())
         .output()
         .expect("systemd-analyze runs (Debian's package systemd)");
