@@ -105,8 +105,7 @@ fn parameter(session: &Session, operation: &Operation, matches: &ArgMatches, nam
     if let Some(value) = flag(matches, &format!("path:{name}")) {
         return Ok(value);
     }
-    let itself = operation.path.ends_with("/{account}");
-    if itself && operation.method == "DELETE" {
+    if operation.is_about_account() && operation.method == "DELETE" {
         return Err(Failure::usage("name the account to delete: the one of the context is not enough"));
     }
     Ok(session.account()?.to_owned())

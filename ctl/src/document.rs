@@ -76,6 +76,12 @@ impl Operation {
         self.query.iter().any(|property| property.name == "cursor")
     }
 
+    /// Whether it is about an account as such, and not about something in it.
+    pub fn is_about_account(&self) -> bool {
+        let only = self.path_parameters.len() == 1 && self.path_parameters[0].name == "account";
+        only && (self.path.ends_with("/{account}") || self.id.starts_with("accounts."))
+    }
+
     /// Whether it only reads.
     pub fn is_read(&self) -> bool {
         self.method == "GET"

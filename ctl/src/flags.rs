@@ -111,7 +111,7 @@ pub fn arguments(operation: &Operation) -> Vec<Arg> {
 }
 
 fn positional(operation: &Operation) -> Vec<Arg> {
-    let itself = operation.path.ends_with("/{account}");
+    let itself = operation.is_about_account();
     let wanted = operation.path_parameters.iter().filter(|property| property.name != "account" || itself);
     wanted
         .map(|property| {

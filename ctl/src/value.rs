@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::{
     failure::{Failure, Outcome},
-    schema::{Kind, Property},
+    schema::Kind,
 };
 
 /// How much a file or standard input may hold, in bytes: twice what the server takes.
@@ -67,19 +67,21 @@ fn object(kind: &Kind, text: &str) -> Result<Value, String> {
     for pair in text.split(',').filter(|pair| !pair.is_empty()) {
         let (key, value) =
             pair.split_once('=').ok_or_else(|| format!("`{pair}` is neither JSON nor key=value"))?;
-        found.insert(key.to_owned(), member(kind, key, value)?);
+        let (name, kind) = member(kind, key);
+        found.insert(name.to_owned(), parse(kind, value)?);
     }
     Ok(Value::Object(found))
 }
 
-fn member(kind: &Kind, key: &str, value: &str) -> Result<Value, String> {
+/// The name and kind of a member; a known one may be written with dashes.
+fn member<'a>(kind: &'a Kind, key: &'a str) -> (&'a str, &'a Kind) {
     match kind {
-        Kind::Map(item) => parse(item, value),
+        Kind::Map(item) => (key, item),
         Kind::Object(properties) => {
-            let property = properties.iter().find(|property| property.name == key || property.flag() == key);
-            parse(property.map_or(&Kind::Any, |property: &Property| &property.kind), value)
+            let known = properties.iter().find(|property| property.name == key || property.flag() == key);
+            known.map_or((key, &Kind::Any), |property| (&property.name, &property.kind))
         }
-        _ => parse(&Kind::Any, value),
+        _ => (key, &Kind::Any),
     }
 }
 

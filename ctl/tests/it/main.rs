@@ -1,0 +1,14 @@
+//! The real binary against a scripted server on the loopback interface.
+
+mod contexts;
+mod input;
+mod manifests;
+mod outputs;
+mod problems;
+mod program;
+mod retries;
+mod server;
+mod shell;
+mod streams;
+mod verbs;
+mod verify;
