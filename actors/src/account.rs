@@ -65,9 +65,15 @@ impl AccountState {
 
     async fn tenant(&mut self, asked: Asked) -> Result<Tenant, Fault> {
         self.refresh().await?;
-        let suspended = self.account.as_ref().is_some_and(|account| account.status == Status::Suspended);
-        if suspended && !asked.while_suspended && !asked.caller.is_operator() {
-            return Err(Fault::new(Code::Suspended, "the account is suspended"));
+        match self.account.as_ref().map_or(Status::Active, |account| account.status) {
+            Status::Suspended if !asked.while_suspended => {
+                return Err(Fault::new(Code::Suspended, "the account is suspended"));
+            }
+            Status::Deleting if !asked.caller.is_operator() => return Err(Fault::not_found("account")),
+            Status::Deleting if !asked.while_deleting => {
+                return Err(Fault::new(Code::InvalidState, "the account is being deleted"));
+            }
+            Status::Active | Status::Suspended | Status::Deleting => {}
         }
         Ok(Tenant {
             core: self.beginning.core.clone(),

@@ -28,8 +28,11 @@ pub trait Action: Send + 'static {
     /// Whether it waits for the tenant's other writes.
     const ORDER: Order = Order::Ordered;
 
-    /// Whether a suspended account may still do this; reads and deletions may.
+    /// Whether this may still be done while the account is suspended; reads and removals may.
     const WHILE_SUSPENDED: bool = false;
+
+    /// Whether this may still be done while the account is being deleted; by operators, as reads may.
+    const WHILE_DELETING: bool = false;
 
     /// Does it.
     fn run(self, tenant: &Tenant) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
@@ -104,6 +107,7 @@ impl Tenant {
 #[derive(Clone)]
 pub(crate) struct Asked {
     pub while_suspended: bool,
+    pub while_deleting: bool,
     pub caller: Arc<Caller>,
     pub ticket: Option<Arc<Ticket>>,
 }
@@ -138,7 +142,13 @@ impl Envelope {
             }
             .boxed()
         });
-        let asked = Asked { while_suspended: A::WHILE_SUSPENDED, caller, ticket };
+        let reads = A::WHILE_SUSPENDED && A::ORDER == Order::Concurrent;
+        let asked = Asked {
+            while_suspended: A::WHILE_SUSPENDED,
+            while_deleting: A::WHILE_DELETING || reads,
+            caller,
+            ticket,
+        };
         Self { order: A::ORDER, asked, open }
     }
 

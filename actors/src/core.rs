@@ -1,6 +1,9 @@
 //! What the runtime is made of, shared by every actor.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -8,7 +11,12 @@ use sl_store::{Chance, Clock, Ids, KeyRing, Store};
 use uuid::Uuid;
 
 use crate::{
-    duty::Bells, idempotency::Flights, metrics::Metrics, mirror::Mirror, settings::Settings,
+    duty::{Bells, Duty},
+    idempotency::Flights,
+    metrics::Metrics,
+    mirror::Mirror,
+    services::accounts::TokenCache,
+    settings::Settings,
     supervisor::HealthBoard,
 };
 
@@ -52,6 +60,8 @@ pub struct Core {
     /// How duties of this daemon are woken.
     pub bells: Bells,
     pub(crate) flights: Flights,
+    pub(crate) tokens: TokenCache,
+    pub(crate) duties: OnceLock<BTreeMap<&'static str, Arc<dyn Duty>>>,
     pub(crate) cursor_mac: Hmac<Sha256>,
 }
 
@@ -81,7 +91,15 @@ impl Core {
             health: HealthBoard::default(),
             bells: Bells::default(),
             flights: Flights::default(),
+            tokens: TokenCache::default(),
+            duties: OnceLock::new(),
             cursor_mac,
         })
+    }
+
+    /// The duty of this name, where this build has it.
+    #[must_use]
+    pub fn duty(&self, name: &str) -> Option<&Arc<dyn Duty>> {
+        self.duties.get()?.get(name)
     }
 }

@@ -121,6 +121,8 @@ pub struct Ticket {
     id: Uuid,
     fingerprint: [u8; 32],
     status: u16,
+    /// What the record must find: nothing, or the expired one it replaces.
+    expect: Expect,
     _flight: Flight,
 }
 
@@ -165,16 +167,24 @@ pub async fn admit(core: &Arc<Core>, account: Uuid, request: Keyed<'_>) -> Resul
     let key = Key::new(account, id);
     let fingerprint = fingerprint(request);
     let flight = core.flights.board(key);
-    if let Some(record) = core.store.find::<IdempotencyRecord>(key).await?
+    let found = core.store.find::<IdempotencyRecord>(key).await?;
+    if let Some(record) = &found
         && record.expires_at > core.clock.now()
     {
-        return replay(core, &record, &fingerprint).map(Admission::Replay);
+        return replay(core, record, &fingerprint).map(Admission::Replay);
     }
+    let expect = found.map_or(Expect::Absent, |expired| Expect::Version(expired.head.version));
     let flight = flight.ok_or_else(|| {
         Fault::new(Code::InFlight, "a request with this idempotency key is still being answered")
             .retry_after(std::time::Duration::from_secs(1))
     })?;
-    Ok(Admission::Fresh(Arc::new(Ticket { id, fingerprint, status: request.status, _flight: flight })))
+    Ok(Admission::Fresh(Arc::new(Ticket {
+        id,
+        fingerprint,
+        status: request.status,
+        expect,
+        _flight: flight,
+    })))
 }
 
 fn replay(core: &Core, record: &IdempotencyRecord, fingerprint: &[u8]) -> Result<Stored, Fault> {
@@ -189,8 +199,7 @@ fn replay(core: &Core, record: &IdempotencyRecord, fingerprint: &[u8]) -> Result
 }
 
 impl Ticket {
-    /// Adds the answer to the batch that has the effect. A first record must find none; with `again`, it replaces the
-    /// earlier one of the same request.
+    /// Adds the answer to the batch that has the effect; the record must find none, or the expired one it replaces.
     ///
     /// # Errors
     /// [`Code::Internal`] where the answer cannot be written as JSON.
@@ -200,7 +209,7 @@ impl Ticket {
         answer: &T,
         batch: &mut Batch,
     ) -> Result<(), Fault> {
-        self.write(tenant, self.status, answer, Expect::Absent, batch)
+        self.write(tenant, self.status, answer, self.expect, batch)
     }
 
     /// Replaces the stored answer, as an execution does that was answered first as running and has ended.
@@ -220,8 +229,9 @@ impl Ticket {
         let core = &tenant.core;
         let body = core.keys.seal(&*core.chance, tenant.account_id, &sealed_as(self.id), &body);
         let kept = TimeDelta::from_std(tenant.settings.duration(&KEPT_FOR)).unwrap_or(TimeDelta::days(1));
+        let version = if let Expect::Version(before) = expect { before + 1 } else { 1 };
         let record = IdempotencyRecord {
-            head: Head::new(tenant.account_id, self.id, tenant.now()),
+            head: Head { version, ..Head::new(tenant.account_id, self.id, tenant.now()) },
             fingerprint: self.fingerprint.to_vec(),
             status: i64::from(status),
             body,

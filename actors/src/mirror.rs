@@ -2,14 +2,17 @@
 //!
 //! Hints of the store refresh the copies at once; a poll refreshes them where a hint was lost.
 
-use std::sync::{
-    Arc, PoisonError, RwLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use chrono::{DateTime, Utc};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use sl_store::{Entity as _, Fault, Filter, Hint, Query, SYSTEM};
+use sl_store::{Entity as _, EventQuery, Fault, Filter, Hint, Position, Query, SYSTEM};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
@@ -36,7 +39,8 @@ pub(crate) const SETTINGS: &[&Setting] = &[&POLL];
 #[derive(Debug, Default)]
 pub struct Mirror {
     pauses: RwLock<Arc<Vec<Pause>>>,
-    suspended: RwLock<Arc<Vec<Uuid>>>,
+    stopped: RwLock<Arc<BTreeMap<Uuid, Status>>>,
+    seen: RwLock<Option<Position>>,
     accounts: AtomicU64,
     tokens: AtomicU64,
 }
@@ -73,8 +77,28 @@ impl Mirror {
 
     /// The accounts whose work stays in the queue because they are suspended or being deleted.
     #[must_use]
-    pub fn suspended(&self) -> Vec<Uuid> {
-        self.suspended.read().unwrap_or_else(PoisonError::into_inner).to_vec()
+    pub fn stopped(&self) -> Arc<BTreeMap<Uuid, Status>> {
+        self.stopped.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the account is being deleted.
+    #[must_use]
+    pub fn is_deleting(&self, account: Uuid) -> bool {
+        let stopped = self.stopped.read().unwrap_or_else(PoisonError::into_inner);
+        stopped.get(&account) == Some(&Status::Deleting)
+    }
+
+    /// Notes that this daemon itself changed an account or a pause, before any hint arrives.
+    pub(crate) async fn told_of_accounts(&self, core: &Core) {
+        self.touch_accounts();
+        if let Err(fault) = self.refresh(core).await {
+            tracing::warn!(%fault, "What this daemon keeps copies of could not be read; a poll will");
+        }
+    }
+
+    /// Notes that this daemon itself changed a token, before any hint arrives.
+    pub(crate) fn told_of_tokens(&self) {
+        self.touch_tokens();
     }
 
     /// The pauses that hold this work back now, the widest first.
@@ -108,14 +132,44 @@ impl Mirror {
         let rows = Arc::new(rows);
         let stopped = vec![Status::Suspended.as_str().into(), Status::Deleting.as_str().into()];
         let stopped = Query::of(SYSTEM).filter(Filter::In("status", stopped)).limit(100_000);
-        let stopped: Vec<Uuid> =
-            core.store.list::<Account>(stopped).await?.iter().map(|account| account.head.id).collect();
-        let changed = *self.pauses() != *rows || self.suspended() != stopped;
+        let stopped: BTreeMap<Uuid, Status> = core
+            .store
+            .list::<Account>(stopped)
+            .await?
+            .iter()
+            .map(|account| (account.head.id, account.status))
+            .collect();
+        let accounts_changed = *self.stopped() != stopped;
+        let changed = accounts_changed || *self.pauses() != *rows;
         *self.pauses.write().unwrap_or_else(PoisonError::into_inner) = rows;
-        *self.suspended.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(stopped);
+        *self.stopped.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(stopped);
+        if accounts_changed {
+            self.touch_accounts();
+        }
         if changed {
             core.bells.ring_all();
         }
+        Ok(())
+    }
+
+    /// Looks into the event log for changes of accounts and tokens whose hint was lost.
+    async fn catch_up(&self, core: &Core) -> Result<(), Fault> {
+        let tail = core.store.tail().await?;
+        let seen = *self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        if seen == Some(tail) {
+            return Ok(());
+        }
+        let query = EventQuery {
+            service: Some("accounts".to_owned()),
+            after: seen,
+            limit: 1,
+            ..EventQuery::default()
+        };
+        if seen.is_none() || !core.store.events(query).await?.is_empty() {
+            self.touch_accounts();
+            self.touch_tokens();
+        }
+        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some(tail);
         Ok(())
     }
 
@@ -203,6 +257,9 @@ impl Actor for MirrorKeeper {
             tracing::warn!(%fault, "Pauses could not be read; the last copy holds");
         }
         if matches!(message, MirrorMessage::Poll) {
+            if let Err(fault) = core.mirror.catch_up(core).await {
+                tracing::warn!(%fault, "The event log could not be read; tokens may be known for longer");
+            }
             myself.send_after(core.settings.duration(&POLL), || MirrorMessage::Poll);
         }
         Ok(())

@@ -89,6 +89,13 @@ impl Pause {
         format!("{account}/{id}")
     }
 
+    /// Whether it holds back this account or something of it.
+    #[must_use]
+    pub fn concerns(&self, account: Uuid) -> bool {
+        let (owner, _) = self.target.split_once('/').unwrap_or((&self.target, ""));
+        matches!(self.scope, PauseScope::Account | PauseScope::Entity) && owner.parse() == Ok(account)
+    }
+
     /// The gate of a pause of one entity.
     #[must_use]
     pub fn gate(&self) -> Option<Uuid> {

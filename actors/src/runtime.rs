@@ -40,10 +40,20 @@ impl Runtime {
     /// # Errors
     /// [`Code::Internal`] where the root itself does not start.
     pub async fn start(core: Arc<Core>) -> Result<Self, Fault> {
+        let duties = services::ALL.iter().flat_map(|service| (service.duties)(&core)).collect();
+        Self::start_with(core, duties).await
+    }
+
+    /// Starts the tree with these duties instead of all; for programs that perform a part of the work, and for tests.
+    ///
+    /// # Errors
+    /// As [`Runtime::start`].
+    pub async fn start_with(core: Arc<Core>, duties: Vec<Arc<dyn Duty>>) -> Result<Self, Fault> {
         let directory = Directory::new(core.clone());
         let mut children = vec![mirror_keeper(core.clone()), accounts_supervisor(directory.clone())];
-        for service in services::ALL {
-            children.extend((service.duties)(&core).into_iter().map(|duty| duty_actor(core.clone(), duty)));
+        let registry = duties.into_iter().map(|duty| (duty.name(), duty)).collect();
+        for duty in core.duties.get_or_init(|| registry).values() {
+            children.push(duty_actor(core.clone(), duty.clone()));
         }
         let (root, _joined) =
             Actor::spawn(None, Supervisor, (children, core.health.clone())).await.map_err(Fault::internal)?;

@@ -184,7 +184,7 @@ impl Actor for Supervisor {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorFailed(who, error) => {
-                tree.ended(&myself, who.get_id(), &error.to_string())
+                tree.ended(&myself, who.get_id(), &error.to_string());
             }
             SupervisionEvent::ActorTerminated(who, _, reason) => {
                 tree.ended(&myself, who.get_id(), reason.as_deref().unwrap_or("it stopped"));

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     Backend, Batch, Cells, Claim, Entity, Event, EventQuery, Fault, Filter, Health, Hint, Key, Position,
-    Query, Work, WorkCount, WorkQuery,
+    Query, Row, Table, Work, WorkCount, WorkQuery,
 };
 
 /// A store on one backend; cheap to clone. Every method answers [`crate::Code::Unavailable`] while the backend does not.
@@ -52,6 +52,21 @@ impl Store {
     /// How many rows of the account match.
     pub async fn count<E: Entity>(&self, account: Option<Uuid>, filters: Vec<Filter>) -> Result<u64, Fault> {
         self.0.count(E::TABLE, account, filters).await
+    }
+
+    /// A row of a table that is known by its description only, or none.
+    pub async fn find_row(&self, table: &'static Table, key: Key) -> Result<Option<Row>, Fault> {
+        self.0.get(table, key).await
+    }
+
+    /// How many rows of a table that is known by its description only match.
+    pub async fn count_rows(
+        &self,
+        table: &'static Table,
+        account: Option<Uuid>,
+        filters: Vec<Filter>,
+    ) -> Result<u64, Fault> {
+        self.0.count(table, account, filters).await
     }
 
     /// Applies a batch whole or not at all; an empty one is no round trip.

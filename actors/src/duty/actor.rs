@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use futures_util::FutureExt as _;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use serde::Serialize;
-use sl_store::{Batch, Claim, Code, Fault, Key, Work};
+use sl_store::{Batch, Claim, Code, Fault, Key, NewWork, SYSTEM, Work};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -25,7 +25,7 @@ pub(crate) enum DutyMessage {
     /// The time of the timer that was set as the `n`th has come.
     Tick(u64),
     /// An attempt ended.
-    Settled(Uuid, Verdict),
+    Settled(Uuid, Verdict, Option<String>),
     /// Leases must be prolonged.
     Heartbeat,
     /// How is it?
@@ -102,7 +102,8 @@ impl DutyState {
     /// What stays in the queue: paused accounts and gates, and accounts that have their share already.
     fn skipped(&self, per_account: usize) -> (Vec<Uuid>, Vec<Uuid>) {
         let now = self.core.clock.now();
-        let (mut accounts, mut gates) = (self.core.mirror.suspended(), Vec::new());
+        let (mut accounts, mut gates) =
+            (self.core.mirror.stopped().keys().copied().collect::<Vec<_>>(), Vec::new());
         for pause in self.core.mirror.pauses().iter().filter(|pause| pause.holds(now)) {
             match pause.scope {
                 PauseScope::Account => accounts.extend(pause.target.parse::<Uuid>().ok()),
@@ -170,10 +171,7 @@ impl DutyState {
     }
 
     async fn until_next(&self, poll: Duration) -> Duration {
-        let next = match self.core.store.next_due(self.duty.name()).await {
-            Ok(next) => next,
-            Err(_) => return poll,
-        };
+        let Ok(next) = self.core.store.next_due(self.duty.name()).await else { return poll };
         let wait = next.map(|due| (due - self.core.clock.now()).max(TimeDelta::milliseconds(1)));
         wait.and_then(|wait| wait.to_std().ok()).unwrap_or(poll).min(poll)
     }
@@ -185,8 +183,8 @@ impl DutyState {
         let (core, duty, myself) = (self.core.clone(), self.duty.clone(), myself.clone());
         let attempt = Attempt { work, cancel };
         spawn_task("duty", async move {
-            let verdict = perform(&core, &*duty, &attempt).await;
-            let _restarted_meanwhile = myself.cast(DutyMessage::Settled(attempt.work.id, verdict));
+            let (verdict, error) = perform(&core, &*duty, &attempt).await;
+            let _restarted_meanwhile = myself.cast(DutyMessage::Settled(attempt.work.id, verdict, error));
         });
     }
 
@@ -209,8 +207,16 @@ impl DutyState {
         }
     }
 
-    fn settled(&mut self, id: Uuid, verdict: Verdict) {
+    /// Stops what runs for accounts that are being deleted.
+    fn forsake(&self) {
+        for held in self.held.values().filter(|held| self.core.mirror.is_deleting(held.account)) {
+            held.cancel.cancel();
+        }
+    }
+
+    fn settled(&mut self, id: Uuid, verdict: Verdict, error: Option<String>) {
         self.held.remove(&id);
+        self.last_error = error.or_else(|| self.last_error.take());
         *self.counts.entry(verdict.as_str()).or_default() += 1;
         self.core.metrics.attempts.with_label_values(&[self.duty.name(), verdict.as_str()]).inc();
         self.answer_drain();
@@ -260,8 +266,22 @@ impl DutyState {
     }
 }
 
+/// Puts the one item of a recurring duty into the queue, unless some daemon did.
+async fn recur(core: &Core, duty: &dyn Duty) -> Result<(), Fault> {
+    if duty.recurs().is_none() {
+        return Ok(());
+    }
+    let id = super::recurring_id(duty.name());
+    let mut batch = Batch::new();
+    batch.enqueue(NewWork::new(id, duty.name(), SYSTEM, id, core.clock.now()));
+    match core.store.commit(batch).await {
+        Err(fault) if fault.code != Code::Conflict => Err(fault),
+        _ => Ok(()),
+    }
+}
+
 /// Performs and settles one item; a panic is a failed attempt.
-async fn perform(core: &Arc<Core>, duty: &dyn Duty, attempt: &Attempt) -> Verdict {
+async fn perform(core: &Arc<Core>, duty: &dyn Duty, attempt: &Attempt) -> (Verdict, Option<String>) {
     let name = duty.name();
     let started = tokio::time::Instant::now();
     let outcome = std::panic::AssertUnwindSafe(duty.perform(core, attempt)).catch_unwind().await;
@@ -277,7 +297,11 @@ async fn perform(core: &Arc<Core>, duty: &dyn Duty, attempt: &Attempt) -> Verdic
             attempt = attempt.work.attempt, %fault, "An attempt failed"
         );
     }
-    settle(core, duty, &attempt.work, outcome).await
+    let error = match &outcome {
+        Outcome::Retry(fault, _) | Outcome::Dead(fault) => Some(fault.to_string()),
+        Outcome::Done(_) | Outcome::Again(..) | Outcome::Release => None,
+    };
+    (settle(core, duty, &attempt.work, outcome).await, error)
 }
 
 impl Actor for DutyActor {
@@ -290,6 +314,7 @@ impl Actor for DutyActor {
         myself: ActorRef<DutyMessage>,
         (core, duty): Self::Arguments,
     ) -> Result<DutyState, ActorProcessingErr> {
+        recur(&core, &*duty).await.map_err(Box::new)?;
         core.bells.hang(duty.name(), myself.clone());
         myself.send_after(core.settings.duration(&HEARTBEAT), || DutyMessage::Heartbeat);
         myself.cast(DutyMessage::Wake)?;
@@ -312,15 +337,18 @@ impl Actor for DutyActor {
         state: &mut DutyState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            DutyMessage::Wake => state.look_and_sleep(&myself).await,
+            DutyMessage::Wake => {
+                state.forsake();
+                state.look_and_sleep(&myself).await;
+            }
             DutyMessage::Tick(timer) => {
                 if timer == state.timer {
                     state.look_and_sleep(&myself).await;
                 }
             }
-            DutyMessage::Settled(id, verdict) => {
+            DutyMessage::Settled(id, verdict, error) => {
                 let was_full = state.held.len() >= state.concurrency();
-                state.settled(id, verdict);
+                state.settled(id, verdict, error);
                 if was_full || state.held.is_empty() {
                     state.look_and_sleep(&myself).await;
                 }

@@ -14,10 +14,13 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use ractor::ActorRef;
+use sha2::{Digest as _, Sha256};
 use sl_store::{Batch, Fault, RetryPolicy, Work};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{Core, settings::Setting};
 
@@ -104,6 +107,8 @@ pub(crate) const SETTINGS: &[&Setting] = &[
 pub enum Outcome {
     /// It is done; the batch is its effect.
     Done(Batch),
+    /// It is done, and due again at this instant: the item of a recurring duty.
+    Again(DateTime<Utc>, Batch),
     /// It failed in a way that may pass; tried again by the policy, then a dead letter. The batch is written either way.
     Retry(Fault, Batch),
     /// It failed for good: a dead letter. [`Duty::bury`] adds what else changes.
@@ -132,13 +137,24 @@ pub trait Duty: Send + Sync + 'static {
     /// How many items it performs at once in one daemon.
     fn concurrency(&self) -> &'static Setting;
 
+    /// How often it recurs, where it has one item of the system's that comes again and again. Every daemon sees to it
+    /// that the item is there; it answers [`Outcome::Again`].
+    fn recurs(&self) -> Option<&'static Setting> {
+        None
+    }
+
     /// How it retries; the settings of [`SETTINGS`] unless it says otherwise.
     fn retry(&self, core: &Core) -> RetryPolicy {
-        RetryPolicy {
+        let usual = RetryPolicy {
             base: core.settings.duration(&RETRY_BASE),
             cap: core.settings.duration(&RETRY_CAP),
             max_attempts: u32::try_from(core.settings.count(&RETRY_ATTEMPTS)).unwrap_or(u32::MAX),
             max_age: core.settings.duration(&RETRY_AGE),
+        };
+        // What recurs is never given up: nobody would begin it again.
+        match self.recurs() {
+            Some(_) => RetryPolicy { max_attempts: u32::MAX, max_age: Duration::MAX, ..usual },
+            None => usual,
         }
     }
 
@@ -176,6 +192,14 @@ pub trait Duty: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async { Ok(()) })
     }
+}
+
+/// The id of a recurring duty's one item, the same in every daemon.
+pub(crate) fn recurring_id(duty: &str) -> Uuid {
+    let digest = Sha256::new().chain_update("recurring/").chain_update(duty).finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// The mailboxes of this daemon's duties, so that whoever adds work can wake the one that performs it.

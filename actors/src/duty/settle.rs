@@ -85,19 +85,22 @@ async fn plan(
             batch.settle(work.settle(Settlement::Release));
             Ok((batch, Verdict::Released))
         }
+        Outcome::Again(due_at, mut batch) => {
+            batch.settle(work.settle(Settlement::Retry { due_at, error: String::new() }));
+            Ok((batch, Verdict::Done))
+        }
         Outcome::Dead(fault) => bury(core, duty, work, Reason::Permanent, &fault).await,
-        Outcome::Retry(fault, mut batch) => match next_attempt(core, duty, work, &fault) {
-            Some(delay) => {
+        Outcome::Retry(fault, mut batch) => {
+            if let Some(delay) = next_attempt(core, duty, work, &fault) {
                 let due_at = core.clock.now() + delay;
                 batch.settle(work.settle(Settlement::Retry { due_at, error: fault.detail }));
                 Ok((batch, Verdict::Retried))
-            }
-            None => {
+            } else {
                 let (buried, verdict) = bury(core, duty, work, Reason::Exhausted, &fault).await?;
                 batch.merge(buried);
                 Ok((batch, verdict))
             }
-        },
+        }
     }
 }
 

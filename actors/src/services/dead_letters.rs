@@ -17,8 +17,7 @@ pub const SERVICE: Service = Service {
     layer: "engine",
     capabilities: &["list", "redrive", "discard"],
     tables: &[DeadLetter::TABLE],
-    quotas: &[],
-    duties: |_| Vec::new(),
+    ..Service::NOTHING
 };
 
 /// Why an item was given up.

@@ -1,13 +1,19 @@
 //! The services: one folder each, with its entities, rules, actions and duties, and one line in [`ALL`].
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use sl_store::Table;
+use futures_util::future::BoxFuture;
+use sl_store::{Fault, Table};
+use uuid::Uuid;
 
 use crate::{Core, duty::Duty, settings::Setting};
 
 pub mod accounts;
 pub mod dead_letters;
+
+/// Which of an account's things name these secrets: by secret, the names of those that do.
+pub type SecretUsers =
+    for<'a> fn(&'a Core, Uuid, &'a [String]) -> BoxFuture<'a, Result<BTreeMap<String, Vec<String>>, Fault>>;
 
 /// What a service is, for descriptors, limits, duties and the tests over all of them.
 #[derive(Debug)]
@@ -26,6 +32,22 @@ pub struct Service {
     pub quotas: &'static [(&'static Setting, &'static Table)],
     /// Its duties.
     pub duties: fn(&Arc<Core>) -> Vec<Arc<dyn Duty>>,
+    /// Tells which of its things name a secret.
+    pub secret_users: Option<SecretUsers>,
+}
+
+impl Service {
+    /// A service that is nothing yet; what one has is named over it.
+    pub const NOTHING: Self = Self {
+        name: "",
+        domain: "",
+        layer: "",
+        capabilities: &[],
+        tables: &[],
+        quotas: &[],
+        duties: |_| Vec::new(),
+        secret_users: None,
+    };
 }
 
 /// Every service.

@@ -1,19 +1,17 @@
-//! The rows of accounts and tokens, and how accounts are admitted.
+//! The row of an account, and how accounts are admitted.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sl_store::{Batch, Cell, Cells, Column, Entity, Fault, Head, Kind, SYSTEM, Table, Unique};
+use sl_store::{Cell, Cells, Column, Entity, Fault, Head, Kind, SYSTEM, Table};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     action::Tenant,
-    caller::Scope,
     check::Check,
-    resource::{Life, Resource},
     settings::{self, Settings, Source},
 };
 
@@ -161,8 +159,8 @@ pub struct AccountView {
     pub metadata: BTreeMap<String, String>,
     /// Where it stands.
     pub status: Status,
-    /// Limits that differ from the daemon's.
-    pub limits: BTreeMap<String, u64>,
+    /// Limits that differ from the daemon's, by setting, in words (`"64MiB"`).
+    pub limits: BTreeMap<String, String>,
     /// Counts the changes.
     pub version: i64,
     /// When it was made.
@@ -171,17 +169,12 @@ pub struct AccountView {
     pub updated_at: DateTime<Utc>,
 }
 
-impl Resource for Account {
-    const SERVICE: &'static str = "accounts";
-    const LIFE: Life =
-        Life { created: "account.created", amended: "account.amended", removed: "account.removed" };
-
-    type New = NewAccount;
-    type Patch = AmendAccount;
-    type View = AccountView;
-    type Filters = ();
-
-    async fn admit(new: NewAccount, tenant: &Tenant, _batch: &mut Batch) -> Result<Self, Fault> {
+impl Account {
+    /// Checks a new account and makes it.
+    ///
+    /// # Errors
+    /// [`sl_store::Code::Invalid`] naming every field that breaks a rule.
+    pub(super) fn admit(new: NewAccount, tenant: &Tenant) -> Result<Self, Fault> {
         Check::new().text("/owner", &new.owner, 1..=200).labels("/metadata", &new.metadata, 64).finish()?;
         Ok(Self {
             head: Head::new(SYSTEM, tenant.next_id(), tenant.now()),
@@ -192,19 +185,22 @@ impl Resource for Account {
         })
     }
 
-    async fn amend(
-        &mut self,
-        patch: AmendAccount,
-        _tenant: &Tenant,
-        _batch: &mut Batch,
-    ) -> Result<(), Fault> {
+    /// Checks a change and makes it.
+    ///
+    /// # Errors
+    /// [`sl_store::Code::Invalid`] naming every field that breaks a rule.
+    pub(super) fn amend(&mut self, patch: AmendAccount) -> Result<(), Fault> {
         self.owner = patch.owner.unwrap_or_else(|| std::mem::take(&mut self.owner));
         self.metadata = patch.metadata.unwrap_or_else(|| std::mem::take(&mut self.metadata));
         let mut check = Check::new();
         check.text("/owner", &self.owner, 1..=200).labels("/metadata", &self.metadata, 64);
         match patch.status {
             Some(Status::Deleting) => {
-                check.broken("/status", "enumeration", "must be active or suspended");
+                check.broken(
+                    "/status",
+                    "enumeration",
+                    "must be active or suspended; DELETE removes an account",
+                );
             }
             Some(status) => self.status = status,
             None => {}
@@ -215,22 +211,31 @@ impl Resource for Account {
         check.finish()
     }
 
-    fn view(&self) -> AccountView {
+    /// The public face.
+    #[must_use]
+    pub fn view(&self) -> AccountView {
         AccountView {
             id: self.head.id,
             owner: self.owner.clone(),
             metadata: self.metadata.clone(),
             status: self.status,
-            limits: self.limits.clone(),
+            limits: self.limits.iter().map(|(name, value)| (name.clone(), written(name, *value))).collect(),
             version: self.head.version,
             created_at: self.head.created_at,
             updated_at: self.head.updated_at,
         }
     }
 
-    fn told(&self) -> Value {
+    /// What its events say besides the kind.
+    pub(super) fn told(&self) -> Value {
         json!({"owner": self.owner, "status": self.status})
     }
+}
+
+/// A limit as a person writes it.
+fn written(name: &str, value: u64) -> String {
+    let setting = settings::catalogue().into_iter().find(|setting| setting.name == name);
+    setting.map_or_else(|| value.to_string(), |setting| setting.format(value))
 }
 
 /// The limits an operator sets for an account, each within its setting's bounds.
@@ -259,91 +264,4 @@ fn overrides(limits: &BTreeMap<String, String>, check: &mut Check) -> BTreeMap<S
         }
     }
     read
-}
-
-/// A token of an account.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Token {
-    /// The row's head.
-    pub head: Head,
-    /// What it is for.
-    pub name: String,
-    /// SHA-256 of the token.
-    pub hash: Vec<u8>,
-    /// Its first characters, to be recognised by.
-    pub prefix: String,
-    /// What it covers.
-    pub scopes: Vec<Scope>,
-    /// When it ends.
-    pub expires_at: Option<DateTime<Utc>>,
-    /// When it was last used, to the minute.
-    pub last_used_at: Option<DateTime<Utc>>,
-}
-
-impl Entity for Token {
-    const TABLE: &'static Table = &Table {
-        name: "tokens",
-        noun: "token",
-        columns: &[
-            Column::new("name", Kind::Text),
-            Column::new("hash", Kind::Bytes),
-            Column::new("prefix", Kind::Text),
-            Column::new("scopes", Kind::Json),
-            Column::nullable("expires_at", Kind::Time),
-            Column::nullable("last_used_at", Kind::Time),
-        ],
-        uniques: &[
-            Unique {
-                name: "tokens_name",
-                columns: &["name"],
-                message: "a token of this name exists already",
-            },
-            Unique { name: "tokens_hash", columns: &["hash"], message: "this token exists already" },
-        ],
-    };
-
-    fn head(&self) -> &Head {
-        &self.head
-    }
-
-    fn head_mut(&mut self) -> &mut Head {
-        &mut self.head
-    }
-
-    fn encode(&self) -> Vec<Cell> {
-        vec![
-            self.name.clone().into(),
-            self.hash.clone().into(),
-            self.prefix.clone().into(),
-            Cell::json(&self.scopes),
-            self.expires_at.into(),
-            self.last_used_at.into(),
-        ]
-    }
-
-    fn decode(head: Head, mut cells: Cells) -> Result<Self, Fault> {
-        Ok(Self {
-            head,
-            name: cells.text()?,
-            hash: cells.bytes()?,
-            prefix: cells.text()?,
-            scopes: cells.json()?,
-            expires_at: cells.maybe_time()?,
-            last_used_at: cells.maybe_time()?,
-        })
-    }
-
-    fn samples() -> Vec<Self> {
-        let at = DateTime::UNIX_EPOCH;
-        let sample = |name: &str, id, time| Self {
-            head: Head::new(Uuid::from_u128(1), Uuid::from_u128(id), at),
-            name: name.to_owned(),
-            hash: vec![u8::try_from(id).unwrap_or(0); 32],
-            prefix: "slk_abcd".to_owned(),
-            scopes: vec![Scope::Read, Scope::Run],
-            expires_at: time,
-            last_used_at: time,
-        };
-        vec![sample("a", 2, None), sample("b", 3, Some(at))]
-    }
 }
