@@ -6,7 +6,7 @@
 //! change of state appends an [`Event`] in the same batch.
 //!
 //! There are two backends and no more: [`memory`], a supervised actor that keeps rows in this process, and
-//! `postgres`, which shares them with other daemons. Neither holds code for a particular entity.
+//! [`postgres`], which shares them with other daemons. Neither holds code for a particular entity.
 //!
 //! Time and randomness enter the system here, through [`Clock`] and [`Chance`], so that a test can own both.
 
@@ -19,11 +19,13 @@ mod entity;
 mod event;
 mod fault;
 pub mod memory;
+pub mod postgres;
 mod query;
 mod refuse;
 mod retry;
 mod seal;
 mod store;
+mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod work;

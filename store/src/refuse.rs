@@ -27,14 +27,11 @@ pub fn collision(unique: &Unique) -> Fault {
     Fault { fields, ..Fault::new(Code::Conflict, unique.message) }
 }
 
-/// The account has too many rows.
-pub fn too_many(table: &Table, setting: &'static str, limit: u64, current: u64) -> Fault {
+/// The account would have more rows than allowed; how many more is not counted.
+pub fn too_many(table: &Table, setting: &'static str, limit: u64) -> Fault {
     let noun = table.noun;
-    Fault::new(
-        Code::QuotaExceeded,
-        format!("at most {limit} of kind {noun} are allowed here, and this would make {current} ({setting})"),
-    )
-    .limited(setting, limit, current)
+    let detail = format!("at most {limit} are allowed by {setting}, and this would be one {noun} too many");
+    Fault::new(Code::QuotaExceeded, detail).limited(setting, limit, limit.saturating_add(1))
 }
 
 /// The item is not held under this fence any more.

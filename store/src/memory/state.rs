@@ -145,7 +145,7 @@ impl State {
     fn check_count(&mut self, guard: &Guard) -> Result<(), Fault> {
         let Guard::AtMost { table, account, filters, limit, setting } = guard else { return Ok(()) };
         let current = self.rows(table).count(Some(*account), filters);
-        if current > *limit { Err(refuse::too_many(table, setting, *limit, current)) } else { Ok(()) }
+        if current > *limit { Err(refuse::too_many(table, setting, *limit)) } else { Ok(()) }
     }
 
     fn set_row(&mut self, table: &'static Table, key: Key, row: Option<Row>) {

@@ -1,3 +1,4 @@
 //! The conformance suite over both backends, and what only one of them must survive.
 
 mod memory;
+mod postgres;

@@ -1,0 +1,98 @@
+//! How the backend reaches its database, and what it bounds.
+
+use std::{fmt, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio_postgres::{Config, config::Host};
+
+use crate::{Code, Fault};
+
+/// Where the database is and how long things may take.
+#[derive(Clone)]
+pub struct Options {
+    /// The connection string: `postgres://user:password@host:port/database` or `host=... dbname=...`.
+    pub dsn: SecretString,
+    /// Connections for reads and claims.
+    pub connections: usize,
+    /// Connections for commits; each gathers what waits and commits it at once. One account always uses the same one.
+    pub lanes: usize,
+    /// How long a read or claim waits for a free connection before it is refused.
+    pub wait_timeout: Duration,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long the server works on one statement.
+    pub statement_timeout: Duration,
+    /// How long a statement waits for a lock.
+    pub lock_timeout: Duration,
+    /// How long the server keeps a transaction in which nothing happens.
+    pub idle_in_transaction_timeout: Duration,
+    /// How many batches may wait for a lane before more are refused.
+    pub waiting_commits: usize,
+}
+
+impl Options {
+    /// The usual bounds for this connection string.
+    #[must_use]
+    pub fn new(dsn: impl Into<String>) -> Self {
+        Self {
+            dsn: SecretString::from(dsn.into()),
+            connections: 10,
+            lanes: 3,
+            wait_timeout: Duration::from_secs(2),
+            connect_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::from_secs(10),
+            lock_timeout: Duration::from_secs(5),
+            idle_in_transaction_timeout: Duration::from_secs(10),
+            waiting_commits: 10_000,
+        }
+    }
+
+    /// The driver's form of the connection string, with every bound that the server keeps.
+    pub(super) fn config(&self) -> Result<Config, Fault> {
+        let mut config: Config = self.dsn.expose_secret().parse().map_err(|error| {
+            let what = "the database's connection string cannot be read";
+            Fault::new(Code::Invalid, what).because(error)
+        })?;
+        let mut settings = config.get_options().map(str::to_owned).unwrap_or_default();
+        for (name, bound) in [
+            ("statement_timeout", self.statement_timeout),
+            ("lock_timeout", self.lock_timeout),
+            ("idle_in_transaction_session_timeout", self.idle_in_transaction_timeout),
+        ] {
+            settings.push_str(&format!(" -c {name}={}", bound.as_millis()));
+        }
+        settings.push_str(PLANNING);
+        config.options(settings).connect_timeout(self.connect_timeout);
+        config.tcp_user_timeout(self.statement_timeout).keepalives_idle(Duration::from_secs(30));
+        if config.get_application_name().is_none() {
+            config.application_name("service-layer");
+        }
+        Ok(config)
+    }
+}
+
+/// Every statement here goes by an index and is planned once per connection; a plan made while a table was empty must
+/// not be a scan when it is full.
+const PLANNING: &str = " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off \
+                        -c enable_mergejoin=off -c jit=off -c timezone=UTC";
+
+impl fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts: Vec<String> = self.config().map_or_else(
+            |_| Vec::new(),
+            |config| {
+                let host = |host: &Host| match host {
+                    Host::Tcp(name) => name.clone(),
+                    Host::Unix(path) => path.display().to_string(),
+                };
+                config.get_hosts().iter().map(host).collect()
+            },
+        );
+        let connections = (self.connections, self.lanes);
+        formatter
+            .debug_struct("Options")
+            .field("hosts", &hosts)
+            .field("connections", &connections)
+            .finish_non_exhaustive()
+    }
+}

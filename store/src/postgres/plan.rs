@@ -1,0 +1,387 @@
+//! What a group of batches becomes: statements in order, and whom each one fails.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{
+    failure,
+    sql::{Condition, Place},
+    tables,
+    value::{Json, Param},
+};
+use crate::{
+    Batch, Expect, Fault, Filter, Guard, Key, NewEvent, NewWork, Row, Settle, Settlement, Table, Write,
+    refuse,
+};
+
+/// A statement of the plan.
+pub struct Step<'a> {
+    /// Its text.
+    pub text: Cow<'static, str>,
+    /// Its parameters.
+    pub params: Vec<Param<'a>>,
+    /// How many rows it must touch, where that matters.
+    pub wants: Option<u64>,
+    /// What it means where it does not.
+    pub refusal: Refusal,
+    /// The batches of the group that it is for.
+    pub owners: Vec<usize>,
+}
+
+/// What it means that a statement touched another number of rows than it should.
+#[derive(Clone, Copy)]
+pub enum Refusal {
+    /// The row is not as expected.
+    Row(&'static Table, Expect),
+    /// A fence is lost.
+    Fence,
+    /// An item of that id is there.
+    QueuedTwice,
+    /// There are more rows than the setting allows.
+    TooMany(&'static Table, &'static str, u64),
+    /// An event was not written, which does not happen.
+    Event,
+    /// It means nothing.
+    None,
+}
+
+impl Refusal {
+    /// The fault of a statement that touched the wrong number of rows.
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::Row(table, expect) => refuse::expectation(table, expect),
+            Self::Fence => refuse::fence(),
+            Self::QueuedTwice => refuse::queued_twice(),
+            Self::TooMany(table, setting, limit) => refuse::too_many(table, setting, limit),
+            Self::Event | Self::None => {
+                Fault::internal("a statement that cannot fail touched the wrong number of rows")
+            }
+        }
+    }
+
+    /// The fault of a statement that the server refused.
+    pub fn fault_of(self, error: &tokio_postgres::Error) -> Fault {
+        match self {
+            Self::Row(table, _) => failure::write_fault(table, error),
+            _ => failure::fault(error),
+        }
+    }
+}
+
+/// The statements of a group. Work and events of all its batches go in one statement each; rows go one by one, batch
+/// after batch.
+pub fn steps<'a>(group: &'a [&'a Batch]) -> Vec<Step<'a>> {
+    let mut steps = Vec::new();
+    locks(group, &mut steps);
+    settlements(group, &mut steps);
+    for (owner, batch) in group.iter().enumerate() {
+        for guard in &batch.guards {
+            if let Guard::Holds { table, key, expect } = guard {
+                steps.extend(hold(table, key, *expect, owner));
+            }
+        }
+        steps.extend(batch.writes.iter().map(|write| self::write(write, owner)));
+    }
+    withdrawals(group, &mut steps);
+    additions(group, &mut steps);
+    events(group, &mut steps);
+    for (owner, batch) in group.iter().enumerate() {
+        steps.extend(batch.guards.iter().filter_map(|guard| count(guard, owner)));
+    }
+    steps
+}
+
+/// All things of one kind in the group, with the batches they are of.
+fn gathered<'a, T>(group: &'a [&'a Batch], pick: impl Fn(&'a Batch) -> &'a [T]) -> (Vec<&'a T>, Vec<usize>) {
+    let owners =
+        group.iter().enumerate().filter(|(_, batch)| !pick(batch).is_empty()).map(|(owner, _)| owner);
+    (group.iter().flat_map(|batch| pick(batch)).collect(), owners.collect())
+}
+
+fn column<'a, T, V>(things: &[&'a T], value: impl Fn(&'a T) -> V) -> Param<'a>
+where
+    Vec<V>: tokio_postgres::types::ToSql + Sync + Send + 'a,
+{
+    Param::own(things.iter().map(|thing| value(thing)).collect::<Vec<V>>())
+}
+
+/// One advisory lock for each account and table that is counted, in one order for everybody.
+fn locks<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
+    let mut keys: Vec<i64> = group
+        .iter()
+        .flat_map(|batch| &batch.guards)
+        .filter_map(|guard| match guard {
+            Guard::AtMost { table, account, .. } => Some(lock_key(table, *account)),
+            Guard::Holds { .. } => None,
+        })
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    if !keys.is_empty() {
+        steps.push(Step {
+            text: "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key".into(),
+            params: vec![Param::own(keys)],
+            wants: None,
+            refusal: Refusal::None,
+            owners: (0..group.len()).collect(),
+        });
+    }
+}
+
+/// FNV-1a over the table's name and the account; two that collide only wait for each other.
+fn lock_key(table: &Table, account: Uuid) -> i64 {
+    let bytes = table.name.bytes().chain(account.into_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    hash.cast_signed()
+}
+
+const REMOVE: &str = "DELETE FROM work \
+    USING unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS settled (account_id, id, fence) \
+    WHERE work.account_id = settled.account_id AND work.id = settled.id AND work.fence = settled.fence";
+
+const RELEASE: &str = "UPDATE work SET holder = NULL, leased_until = NULL, ready = due_at <= clock_timestamp(), \
+    attempt = greatest(attempt - 1, 0) \
+    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS settled (account_id, id, fence) \
+    WHERE work.account_id = settled.account_id AND work.id = settled.id AND work.fence = settled.fence RETURNING work.duty";
+
+const RETRY: &str = "UPDATE work SET holder = NULL, leased_until = NULL, \
+    ready = settled.due_at <= clock_timestamp(), \
+    due_at = settled.due_at, last_error = settled.error \
+    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[]) \
+    AS settled (account_id, id, fence, due_at, error) \
+    WHERE work.account_id = settled.account_id AND work.id = settled.id AND work.fence = settled.fence RETURNING work.duty";
+
+/// Whether a settlement goes by this statement.
+fn goes_by(settle: &Settle, text: &str) -> bool {
+    match settle.settlement {
+        Settlement::Remove => text == REMOVE,
+        Settlement::Release => text == RELEASE,
+        Settlement::Retry { .. } => text == RETRY,
+    }
+}
+
+fn settlements<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
+    if group.iter().all(|batch| batch.settled.is_empty()) {
+        return;
+    }
+    for text in [REMOVE, RELEASE, RETRY] {
+        let (mut all, mut owners) = (Vec::new(), Vec::new());
+        for (owner, batch) in group.iter().enumerate() {
+            let before = all.len();
+            all.extend(batch.settled.iter().filter(|settle| goes_by(settle, text)));
+            if all.len() > before {
+                owners.push(owner);
+            }
+        }
+        if all.is_empty() {
+            continue;
+        }
+        let mut params = vec![
+            column(&all, |settle| settle.account),
+            column(&all, |settle| settle.id),
+            column(&all, |settle| settle.fence),
+        ];
+        let retries: Vec<(DateTime<Utc>, &str)> = all.iter().filter_map(|settle| retry_of(settle)).collect();
+        if text == RETRY {
+            params.push(Param::own(retries.iter().map(|(due_at, _)| *due_at).collect::<Vec<_>>()));
+            params.push(Param::own(retries.iter().map(|(_, error)| *error).collect::<Vec<_>>()));
+        }
+        let wants = Some(all.len() as u64);
+        steps.push(Step { text: text.into(), params, wants, refusal: Refusal::Fence, owners });
+    }
+}
+
+fn retry_of(settle: &Settle) -> Option<(DateTime<Utc>, &str)> {
+    match &settle.settlement {
+        Settlement::Retry { due_at, error } => Some((*due_at, error)),
+        Settlement::Remove | Settlement::Release => None,
+    }
+}
+
+fn key_params(key: &Key) -> Vec<Param<'_>> {
+    vec![Param::Lent(&key.account), Param::Lent(&key.id)]
+}
+
+fn hold<'a>(table: &'static Table, key: &'a Key, expect: Expect, owner: usize) -> Option<Step<'a>> {
+    let statements = tables::statements(table);
+    let mut params = key_params(key);
+    let (text, wants) = match expect {
+        Expect::Any => return None,
+        Expect::Absent => (&statements.exists, 0),
+        Expect::Present => (&statements.hold, 1),
+        Expect::Version(version) => {
+            params.push(Param::own(version));
+            (&statements.hold_version, 1)
+        }
+    };
+    let refusal = Refusal::Row(table, expect);
+    Some(Step { text: text.as_str().into(), params, wants: Some(wants), refusal, owners: vec![owner] })
+}
+
+fn write<'a>(write: &'a Write, owner: usize) -> Step<'a> {
+    match write {
+        Write::Put { table, row, expect } => put(table, row, *expect, owner),
+        Write::Remove { table, key, expect } => remove(table, key, *expect, owner),
+        Write::Sweep { table, account, filters, limit } => sweep(table, account, filters, *limit, owner),
+    }
+}
+
+fn put<'a>(table: &'static Table, row: &'a Row, expect: Expect, owner: usize) -> Step<'a> {
+    let head = &row.head;
+    let mut params = vec![
+        Param::Lent(&head.account_id),
+        Param::Lent(&head.id),
+        Param::Lent(&head.version),
+        Param::Lent(&head.created_at),
+        Param::Lent(&head.updated_at),
+    ];
+    params.extend(row.cells.iter().map(|cell| Param::Lent(cell)));
+    if let Expect::Version(version) = expect {
+        params.push(Param::own(version));
+    }
+    let text = tables::statements(table).put(expect).into();
+    Step { text, params, wants: Some(1), refusal: Refusal::Row(table, expect), owners: vec![owner] }
+}
+
+fn remove<'a>(table: &'static Table, key: &'a Key, expect: Expect, owner: usize) -> Step<'a> {
+    let statements = tables::statements(table);
+    let mut params = key_params(key);
+    let (text, wants) = match expect {
+        Expect::Any => (&statements.delete, None),
+        Expect::Present => (&statements.delete, Some(1)),
+        Expect::Absent => (&statements.exists, Some(0)),
+        Expect::Version(version) => {
+            params.push(Param::own(version));
+            (&statements.delete_version, Some(1))
+        }
+    };
+    Step {
+        text: text.as_str().into(),
+        params,
+        wants,
+        refusal: Refusal::Row(table, expect),
+        owners: vec![owner],
+    }
+}
+
+fn matching<'a>(account: &'a Uuid, filters: &'a [Filter]) -> Condition<'a> {
+    let mut condition = Condition::default();
+    condition.compare("account_id", "=", Place::Uuid(account));
+    condition.filters(filters);
+    condition
+}
+
+fn sweep<'a>(
+    table: &'static Table,
+    account: &'a Uuid,
+    filters: &'a [Filter],
+    limit: usize,
+    owner: usize,
+) -> Step<'a> {
+    let mut condition = matching(account, filters);
+    let limit = condition.number(limit);
+    let (name, chosen) = (table.name, &condition.text);
+    let text = format!(
+        "DELETE FROM \"{name}\" WHERE \"account_id\" = $1 AND \"id\" = ANY (ARRAY(\
+         SELECT \"id\" FROM \"{name}\"{chosen} ORDER BY \"account_id\", \"id\" LIMIT {limit}))"
+    );
+    let params = condition.params();
+    let refusal = Refusal::Row(table, Expect::Any);
+    Step { text: text.into(), params, wants: None, refusal, owners: vec![owner] }
+}
+
+/// One row where the account has more than the limit, none otherwise.
+fn count(guard: &Guard, owner: usize) -> Option<Step<'_>> {
+    let Guard::AtMost { table, account, filters, limit, setting } = guard else { return None };
+    let mut condition = matching(account, filters);
+    let bound = usize::try_from(*limit).unwrap_or(usize::MAX);
+    let bound = condition.number(bound);
+    let (name, chosen) = (table.name, &condition.text);
+    let text =
+        format!("SELECT FROM \"{name}\"{chosen} ORDER BY \"account_id\", \"id\" LIMIT 1 OFFSET {bound}");
+    let params = condition.params();
+    let refusal = Refusal::TooMany(table, setting, *limit);
+    Some(Step { text: text.into(), params, wants: Some(0), refusal, owners: vec![owner] })
+}
+
+fn withdrawals<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
+    let (all, owners) = gathered(group, |batch| &batch.withdrawn);
+    if !all.is_empty() {
+        steps.push(Step {
+            text: "DELETE FROM work USING unnest($1::uuid[], $2::uuid[]) AS withdrawn (account_id, subject) \
+                   WHERE work.account_id = withdrawn.account_id AND work.subject = withdrawn.subject"
+                .into(),
+            params: vec![column(&all, |key| key.account), column(&all, |key| key.id)],
+            wants: None,
+            refusal: Refusal::None,
+            owners,
+        });
+    }
+}
+
+const ADD: &str = "INSERT INTO work (account_id, id, duty, subject, gate, priority, due_at, payload, holder, \
+                   leased_until, attempt, fence, ready) \
+                   SELECT account_id, id, duty, subject, gate, priority, due_at, payload, holder, \
+                   clock_timestamp() + lease * interval '1 microsecond', \
+                   CASE WHEN holder IS NULL THEN 0 ELSE 1 END, CASE WHEN holder IS NULL THEN 0 ELSE 1 END, \
+                   holder IS NULL AND due_at <= clock_timestamp() \
+                   FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::smallint[], \
+                   $7::timestamptz[], $8::json[], $9::uuid[], $10::bigint[]) \
+                   AS added (account_id, id, duty, subject, gate, priority, due_at, payload, holder, lease) \
+                   ON CONFLICT (account_id, id) DO NOTHING";
+
+fn additions<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
+    let (all, owners) = gathered(group, |batch| &batch.work);
+    if all.is_empty() {
+        return;
+    }
+    let lease = |new: &NewWork| {
+        let lease = new.lease.as_ref()?;
+        Some(i64::try_from(lease.duration.as_micros()).unwrap_or(i64::MAX))
+    };
+    let params = vec![
+        column(&all, |new| new.account),
+        column(&all, |new| new.id),
+        column(&all, |new| new.duty),
+        column(&all, |new| new.subject),
+        column(&all, |new| new.gate),
+        column(&all, |new| new.priority),
+        column(&all, |new| new.due_at),
+        column(&all, |new| Json(&new.payload)),
+        column(&all, |new| new.lease.as_ref().map(|lease| lease.holder)),
+        column(&all, lease),
+    ];
+    let wants = Some(all.len() as u64);
+    steps.push(Step { text: ADD.into(), params, wants, refusal: Refusal::QueuedTwice, owners });
+}
+
+fn events<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
+    let (all, owners) = gathered::<NewEvent>(group, |batch| &batch.events);
+    if all.is_empty() {
+        return;
+    }
+    let params = vec![
+        column(&all, |new| new.account),
+        column(&all, |new| new.service),
+        column(&all, |new| new.kind),
+        column(&all, |new| new.subject),
+        column(&all, |new| new.actor.as_str()),
+        column(&all, |new| new.request_id.as_deref()),
+        column(&all, |new| new.origin.as_deref()),
+        column(&all, |new| Json(&new.data)),
+    ];
+    steps.push(Step {
+        text: "INSERT INTO events (account_id, service, kind, subject, actor, request_id, origin, data) \
+               SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], \
+               $7::text[], $8::json[]) RETURNING transaction_id"
+            .into(),
+        params,
+        wants: Some(all.len() as u64),
+        refusal: Refusal::Event,
+        owners,
+    });
+}
