@@ -36,10 +36,8 @@ async fn select(pool: web::Data<Pool>, id: web::Path<i64>) -> actix_web::Result<
         .prepare_cached("select id, owner, created from item where id = $1")
         .await
         .map_err(actix_web::error::ErrorServiceUnavailable)?;
-    let row = client
-        .query_opt(&statement, &[&*id])
-        .await
-        .map_err(actix_web::error::ErrorServiceUnavailable)?;
+    let row =
+        client.query_opt(&statement, &[&*id]).await.map_err(actix_web::error::ErrorServiceUnavailable)?;
     Ok(row.map_or_else(
         || HttpResponse::NotFound().finish(),
         |row| {
@@ -56,8 +54,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listen = arguments.next().ok_or("usage: floor LISTEN [POSTGRES-URL]")?;
     let pool = match arguments.next() {
         Some(url) => {
-            let config =
-                Config { url: Some(url), pool: Some(PoolConfig::new(16)), ..Config::default() };
+            let config = Config { url: Some(url), pool: Some(PoolConfig::new(16)), ..Config::default() };
             let pool = config.create_pool(Some(Runtime::Tokio1), NoTls)?;
             let client = pool.get().await?;
             client

@@ -3,16 +3,17 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::join_all};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use serde::Serialize;
-use sl_store::{Batch, Claim, Code, Fault, Key, NewWork, SYSTEM, Work};
+use sl_store::{Batch, Claim, Code, Fault, Key, NewWork, SYSTEM, Settle, Settlement, Work};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Attempt, CLAIM_BATCH, CLAIM_PER_ACCOUNT, Duty, HEARTBEAT, LEASE, Outcome, POLL,
+    Attempt, Bell, CLAIM_BATCH, CLAIM_PER_ACCOUNT, Duty, HEARTBEAT, LEASE, Outcome, POLL,
     settle::{Verdict, settle},
 };
 use crate::{Core, action::panic_text, pause::PauseScope, supervisor::spawn_task};
@@ -75,7 +76,9 @@ pub(crate) struct DutyState {
     duty: Arc<dyn Duty>,
     held: HashMap<Uuid, Held>,
     after_account: Option<Uuid>,
+    bell: Bell,
     timer: u64,
+    sleeping: Option<JoinHandle<()>>,
     counts: HashMap<&'static str, u64>,
     last_error: Option<String>,
     draining: Option<Vec<RpcReplyPort<()>>>,
@@ -214,6 +217,23 @@ impl DutyState {
         }
     }
 
+    /// Releases what is still performed, so that another daemon can take it at once. A cancelled attempt that ends all the
+    /// same is refused by the fence of whoever took it.
+    async fn give_back(&mut self) {
+        let store = &self.core.store;
+        let released = self.held.drain().map(|(id, held)| {
+            held.cancel.cancel();
+            let mut batch = Batch::new();
+            let settlement = Settlement::Release;
+            batch.settle(Settle { id, account: held.account, fence: held.fence, settlement });
+            store.commit(batch)
+        });
+        for fault in join_all(released).await.into_iter().filter_map(Result::err) {
+            tracing::warn!(duty = self.duty.name(), %fault, "A lease could not be given back; it will run out");
+        }
+        self.answer_drain();
+    }
+
     fn settled(&mut self, id: Uuid, verdict: Verdict, error: Option<String>) {
         self.held.remove(&id);
         self.last_error = error.or_else(|| self.last_error.take());
@@ -256,13 +276,17 @@ impl DutyState {
     }
 
     async fn look_and_sleep(&mut self, myself: &ActorRef<DutyMessage>) {
+        self.bell.hear();
         let wait = self.look(myself).await;
         self.timer += 1;
+        if let Some(sleeping) = self.sleeping.take() {
+            sleeping.abort();
+        }
         let (timer, clock, myself) = (self.timer, self.core.clock.clone(), myself.clone());
-        spawn_task("duty timer", async move {
+        self.sleeping = Some(spawn_task("duty timer", async move {
             clock.sleep(wait).await;
             let _stopped_meanwhile = myself.cast(DutyMessage::Tick(timer));
-        });
+        }));
     }
 }
 
@@ -315,7 +339,7 @@ impl Actor for DutyActor {
         (core, duty): Self::Arguments,
     ) -> Result<DutyState, ActorProcessingErr> {
         recur(&core, &*duty).await.map_err(Box::new)?;
-        core.bells.hang(duty.name(), myself.clone());
+        let bell = core.bells.hang(duty.name(), myself.clone());
         myself.send_after(core.settings.duration(&HEARTBEAT), || DutyMessage::Heartbeat);
         myself.cast(DutyMessage::Wake)?;
         Ok(DutyState {
@@ -323,7 +347,9 @@ impl Actor for DutyActor {
             duty,
             held: HashMap::new(),
             after_account: None,
+            bell,
             timer: 0,
+            sleeping: None,
             counts: HashMap::new(),
             last_error: None,
             draining: None,
@@ -365,11 +391,7 @@ impl Actor for DutyActor {
                 state.answer_drain();
                 myself.send_after(within, || DutyMessage::DrainDeadline);
             }
-            DutyMessage::DrainDeadline => {
-                for held in state.held.values() {
-                    held.cancel.cancel();
-                }
-            }
+            DutyMessage::DrainDeadline => state.give_back().await,
         }
         Ok(())
     }

@@ -10,7 +10,10 @@ mod settle;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -204,31 +207,55 @@ pub(crate) fn recurring_id(duty: &str) -> Uuid {
 
 /// The mailboxes of this daemon's duties, so that whoever adds work can wake the one that performs it.
 #[derive(Debug, Default)]
-pub struct Bells(RwLock<HashMap<&'static str, ActorRef<DutyMessage>>>);
+pub struct Bells(RwLock<HashMap<&'static str, Bell>>);
+
+/// One duty's mailbox. A bell that was rung and not yet heard is not rung again, so that a flood of work is one message.
+#[derive(Clone, Debug)]
+pub(crate) struct Bell {
+    actor: ActorRef<DutyMessage>,
+    rung: Arc<AtomicBool>,
+}
+
+impl Bell {
+    fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) && self.actor.cast(DutyMessage::Wake).is_err() {
+            tracing::debug!("A duty that restarts was rung; it looks by itself");
+        }
+    }
+
+    /// Heard: from now on it can be rung again.
+    pub(crate) fn hear(&self) {
+        self.rung.store(false, Ordering::Release);
+    }
+}
 
 impl Bells {
     /// Wakes one duty, where this daemon runs it.
     pub fn ring(&self, duty: &str) {
-        if let Some(actor) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(duty) {
-            let _restarting_looks_by_itself = actor.cast(DutyMessage::Wake);
+        if let Some(bell) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(duty) {
+            bell.ring();
         }
     }
 
     /// Wakes all of them.
     pub fn ring_all(&self) {
-        for actor in self.0.read().unwrap_or_else(PoisonError::into_inner).values() {
-            let _restarting_looks_by_itself = actor.cast(DutyMessage::Wake);
-        }
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().for_each(Bell::ring);
     }
 
-    pub(crate) fn hang(&self, duty: &'static str, actor: ActorRef<DutyMessage>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(duty, actor);
+    pub(crate) fn hang(&self, duty: &'static str, actor: ActorRef<DutyMessage>) -> Bell {
+        let bell = Bell { actor, rung: Arc::default() };
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(duty, bell.clone());
+        bell
+    }
+
+    fn actors(&self) -> Vec<ActorRef<DutyMessage>> {
+        let bells = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        bells.values().map(|bell| bell.actor.clone()).collect()
     }
 
     /// How each duty of this daemon is.
     pub async fn inspect(&self) -> Vec<DutyStatus> {
-        let actors: Vec<_> =
-            self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let actors = self.actors();
         let asked = actors.iter().map(|actor| actor.call(DutyMessage::Inspect, Some(Duration::from_secs(1))));
         let answers = futures_util::future::join_all(asked).await;
         let mut known: Vec<DutyStatus> = answers
@@ -244,8 +271,7 @@ impl Bells {
 
     /// Lets every duty finish what it performs, at most until the deadline; the rest is released.
     pub async fn drain(&self, within: Duration) {
-        let actors: Vec<_> =
-            self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let actors = self.actors();
         let asked = actors.iter().map(|actor| {
             actor.call(|reply| DutyMessage::Drain(within, reply), Some(within + Duration::from_secs(5)))
         });

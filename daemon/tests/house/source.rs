@@ -12,7 +12,8 @@ use super::{
 };
 
 /// Where SQL may be written besides the migrations; tests look into the database with it too.
-const SQL_ROOMS: [&str; 4] = ["store/src/postgres", "store/src/testing", "store/tests/", "daemon/tests/"];
+const SQL_ROOMS: [&str; 5] =
+    ["store/src/postgres", "store/src/testing", "store/tests/", "daemon/tests/", "daemon/benches/"];
 const UNSAFE_ROOMS: [&str; 1] = ["js-host/"];
 
 #[test]
