@@ -1,0 +1,168 @@
+//! What is known of the run that is going on, and what its natives may reach.
+
+use crate::{link::Link, timers::Timers, watch::Verdict, watch::Watch};
+use sl_js_protocol::{
+    Action, FetchRequest, LimitKind, Log, LogLevel, MAX_FRAME_BYTES, RunId, RunLimits, ToDaemon,
+};
+use std::{
+    cell::{RefCell, RefMut},
+    collections::HashSet,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Reached from every native by way of the isolate.
+pub struct Shared {
+    pub link: Arc<Link>,
+    pub watch: Arc<Watch>,
+    active: RefCell<Option<Active>>,
+}
+
+/// One run's counts and what it waits for.
+pub struct Active {
+    pub id: RunId,
+    pub limits: RunLimits,
+    begun: Instant,
+    log_lines: u32,
+    log_bytes: u64,
+    pub actions: Vec<Action>,
+    action_bytes: u64,
+    fetches: u32,
+    pending_fetches: HashSet<u32>,
+    pub timers: Timers,
+    /// What a timer or microtask threw.
+    pub uncaught: Option<v8::Global<v8::Value>>,
+    /// Something was refused, perhaps with an error of V8's own making.
+    pub refused: bool,
+    /// The body of the answer that is being handed over.
+    pub body: Vec<u8>,
+}
+
+impl Shared {
+    pub fn new(link: Arc<Link>, watch: Arc<Watch>) -> Rc<Self> {
+        Rc::new(Self { link, watch, active: RefCell::new(None) })
+    }
+
+    /// A run begins.
+    pub fn begin(&self, id: RunId, limits: RunLimits) {
+        let active = Active {
+            id,
+            limits,
+            begun: Instant::now(),
+            log_lines: 0,
+            log_bytes: 0,
+            actions: Vec::new(),
+            action_bytes: 0,
+            fetches: 0,
+            pending_fetches: HashSet::new(),
+            timers: Timers::default(),
+            uncaught: None,
+            refused: false,
+            body: Vec::new(),
+        };
+        *self.active.borrow_mut() = Some(active);
+    }
+
+    /// The run has ended: from now on natives do nothing.
+    pub fn end(&self) -> Option<Active> {
+        self.active.borrow_mut().take()
+    }
+
+    /// The run that is going on.
+    pub fn active(&self) -> Option<RefMut<'_, Active>> {
+        RefMut::filter_map(self.active.borrow_mut(), Option::as_mut).ok()
+    }
+
+    /// Stops the run for a limit.
+    pub fn hit(&self, limit: LimitKind, bound: u64) {
+        self.watch.judge(Verdict::Limit(limit, bound));
+    }
+
+    /// A logged line: sent, or the end of the run.
+    pub fn log(&self, level: LogLevel, text: String) {
+        let Some(mut active) = self.active() else { return };
+        active.log_lines += 1;
+        active.log_bytes += text.len() as u64;
+        let limits = &active.limits;
+        if active.log_lines > limits.log_lines {
+            return self.hit(LimitKind::LogLines, limits.log_lines.into());
+        }
+        if active.log_bytes > limits.log_bytes {
+            return self.hit(LimitKind::LogBytes, limits.log_bytes);
+        }
+        let log = Log { run: active.id, sequence: active.log_lines, level, text, at: active.begun.elapsed() };
+        if self.link.send(&ToDaemon::Log(log)).is_err() {
+            self.hit(LimitKind::LogBytes, MAX_FRAME_BYTES as u64);
+        }
+    }
+
+    /// Queues an action; answers its id.
+    pub fn queue(&self, kind: String, params_json: String) -> String {
+        let Some(mut active) = self.active() else { return String::new() };
+        let id = format!("action_{}", active.actions.len() + 1);
+        active.action_bytes += params_json.len() as u64;
+        if active.actions.len() as u64 >= u64::from(active.limits.actions) {
+            self.hit(LimitKind::Actions, active.limits.actions.into());
+        } else if active.action_bytes > active.limits.output_bytes {
+            self.hit(LimitKind::Output, active.limits.output_bytes);
+        } else {
+            active.actions.push(Action { id: id.clone(), kind, params_json });
+        }
+        id
+    }
+
+    /// Asks the daemon to fetch something; answers the number of the request.
+    pub fn fetch(&self, ask: impl FnOnce(RunId, u32) -> FetchRequest) -> u32 {
+        let Some(mut active) = self.active() else { return 0 };
+        if active.fetches >= active.limits.fetches {
+            self.hit(LimitKind::Fetches, active.limits.fetches.into());
+            return 0;
+        }
+        active.fetches += 1;
+        let id = active.fetches;
+        active.pending_fetches.insert(id);
+        if self.link.send(&ToDaemon::FetchRequest(ask(active.id, id))).is_err() {
+            self.hit(LimitKind::Output, MAX_FRAME_BYTES as u64);
+        }
+        id
+    }
+
+    /// Arms a timer; answers its number.
+    pub fn arm_timer(&self, after: Duration, repeat: bool) -> u32 {
+        let Some(mut active) = self.active() else { return 0 };
+        if active.timers.count() as u64 >= u64::from(active.limits.timers) {
+            self.hit(LimitKind::Timers, active.limits.timers.into());
+            return 0;
+        }
+        active.timers.arm(Instant::now(), after, repeat)
+    }
+}
+
+/// What must be known of a run to tell why it threw. A copy, because finding out may run tenant code.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts {
+    pub refused: bool,
+    pub stack_bytes: u64,
+    pub buffer_bytes: u64,
+}
+
+impl Active {
+    pub fn facts(&self) -> Facts {
+        Facts {
+            refused: self.refused,
+            stack_bytes: self.limits.stack_bytes,
+            buffer_bytes: self.limits.buffer_bytes,
+        }
+    }
+
+    /// Nobody waits for this request any more; false where nobody did.
+    pub fn forget_fetch(&mut self, id: u32) -> bool {
+        self.pending_fetches.remove(&id)
+    }
+
+    /// Whether anything can still happen by itself.
+    pub fn waits(&self) -> bool {
+        self.timers.count() > 0 || !self.pending_fetches.is_empty()
+    }
+}

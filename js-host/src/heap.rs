@@ -1,0 +1,37 @@
+//! The largest heap seen: looked at before each collection, and at the end.
+
+use std::{
+    ffi::c_void,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// V8 tells of collections without saying whose; there is one isolate in a process at a time.
+static PEAK: AtomicU64 = AtomicU64::new(0);
+
+/// Proof that an isolate's collections are looked at.
+pub struct HeapPeak(());
+
+impl HeapPeak {
+    pub fn watch(isolate: &mut v8::OwnedIsolate) -> Self {
+        isolate.add_gc_prologue_callback(before_collection, std::ptr::null_mut(), v8::GCType::kGCTypeAll);
+        Self(())
+    }
+
+    /// The largest heap since this was last asked, in bytes.
+    pub fn take(&self, isolate: &mut v8::OwnedIsolate) -> u64 {
+        let now = isolate.get_heap_statistics().used_heap_size() as u64;
+        PEAK.swap(0, Relaxed).max(now)
+    }
+}
+
+#[expect(unsafe_code, reason = "called by V8")]
+unsafe extern "C" fn before_collection(
+    isolate: v8::UnsafeRawIsolatePtr,
+    _: v8::GCType,
+    _: v8::GCCallbackFlags,
+    _: *mut c_void,
+) {
+    // SAFETY: V8 hands over the isolate that is about to collect, on its own thread.
+    let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
+    PEAK.fetch_max(isolate.get_heap_statistics().used_heap_size() as u64, Relaxed);
+}

@@ -1,0 +1,90 @@
+//! Isolates: made from the snapshot, with bounds, and with nothing in them that reaches outside.
+
+use crate::{
+    active::Shared,
+    buffers::{self, Buffers},
+    dying, natives, snapshot,
+};
+use std::{rc::Rc, sync::Arc};
+
+/// What cannot be changed once an isolate is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    pub heap_bytes: u64,
+    pub stack_bytes: u64,
+}
+
+/// V8 does not start in less.
+const LEAST_HEAP: u64 = 4 << 20;
+/// The main thread has eight megabytes; what tenant code may use must leave room for V8's own functions.
+const MOST_STACK: u64 = 3 << 20;
+const LEAST_STACK: u64 = 64 << 10;
+
+impl Shape {
+    pub fn new(heap_bytes: u64, stack_bytes: u64) -> Self {
+        Self {
+            heap_bytes: heap_bytes.max(LEAST_HEAP),
+            stack_bytes: stack_bytes.clamp(LEAST_STACK, MOST_STACK),
+        }
+    }
+}
+
+/// Makes an isolate of this shape for the calling thread.
+pub fn make(
+    blob: v8::StartupData,
+    shape: Shape,
+    buffers: Arc<Buffers>,
+    shared: Rc<Shared>,
+) -> v8::OwnedIsolate {
+    let heap = usize::try_from(shape.heap_bytes).unwrap_or(usize::MAX);
+    let params = v8::CreateParams::default()
+        .snapshot_blob(blob)
+        .external_references(snapshot::references(natives::table()).into())
+        .heap_limits(0, heap)
+        .allow_atomics_wait(false)
+        .array_buffer_allocator(buffers::allocator(buffers));
+    let mut isolate = v8::Isolate::new(with_stack(params, shape.stack_bytes));
+    isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
+    isolate.set_capture_stack_trace_for_uncaught_exceptions(true, 32);
+    isolate.set_modify_code_generation_from_strings_callback(refuse_eval);
+    isolate.set_host_import_module_dynamically_callback(refuse_import);
+    isolate.set_slot(shared);
+    dying::guard(&mut isolate);
+    isolate
+}
+
+#[expect(unsafe_code, reason = "V8 wants the address at which the stack ends")]
+fn with_stack(params: v8::CreateParams, bytes: u64) -> v8::CreateParams {
+    let here = std::ptr::from_ref(&params).addr();
+    let end = here.saturating_sub(usize::try_from(bytes).unwrap_or(0));
+    // SAFETY: V8 compares with this address and does not follow it. The main thread's stack goes on for more than
+    // `MOST_STACK` below the caller's frame (the soft limit is checked when the process starts).
+    unsafe { params.set_stack_limit(std::ptr::without_provenance_mut(end)) }
+}
+
+fn refuse_eval<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    _: v8::Local<'s, v8::Value>,
+    _: bool,
+) -> v8::ModifyCodeGenerationFromStringsResult<'s> {
+    if let Some(shared) = scope.get_slot::<Rc<Shared>>()
+        && let Some(mut active) = shared.active()
+    {
+        active.refused = true;
+    }
+    v8::ModifyCodeGenerationFromStringsResult { codegen_allowed: false, modified_source: None }
+}
+
+fn refuse_import<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    _: v8::Local<'s, v8::Data>,
+    _: v8::Local<'s, v8::Value>,
+    specifier: v8::Local<'s, v8::String>,
+    _: v8::Local<'s, v8::FixedArray>,
+) -> Option<v8::Local<'s, v8::Promise>> {
+    let what = specifier.to_rust_string_lossy(scope);
+    let error = natives::denied(scope, &format!("import({what:?}) is not allowed here"))?;
+    let resolver = v8::PromiseResolver::new(scope)?;
+    resolver.reject(scope, error)?;
+    Some(resolver.get_promise(scope))
+}

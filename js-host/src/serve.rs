@@ -1,0 +1,56 @@
+//! The host's life: say hello, be assigned, then one thing at a time until the daemon is done with it.
+
+use crate::{
+    engine::Engine,
+    exit,
+    link::{Link, Received},
+};
+use sl_js_protocol::{Done, Ending, LimitHit, LimitKind, MAX_FRAME_BYTES, ToDaemon, ToHost};
+
+/// Serves until the daemon closes the socket, says `Quit`, or says what it may not; a run that spoils the process ends
+/// it too.
+pub fn serve(link: &Link, mut engine: Engine) -> ! {
+    if !matches!(link.receive(None), Received::Message(ToHost::Assign(_))) {
+        exit::now(0);
+    }
+    loop {
+        let leaving = match link.receive(None) {
+            Received::Message(ToHost::Run(run)) => {
+                let done = engine.run(&run);
+                let leaving = done.leaving;
+                answer(link, done);
+                leaving
+            }
+            Received::Message(ToHost::Compile(compile)) => {
+                let compiled = engine.compile(&compile);
+                let leaving = compiled.leaving;
+                let _ = link.send(&ToDaemon::Compiled(compiled));
+                leaving
+            }
+            // The run they were meant for is over.
+            Received::Message(ToHost::FetchReply(_) | ToHost::Cancel(_)) => continue,
+            Received::Message(ToHost::Assign(_) | ToHost::Ping(_) | ToHost::Quit)
+            | Received::TimedOut
+            | Received::Closed => exit::now(0),
+        };
+        if leaving {
+            exit::now(0);
+        }
+        engine.prepare();
+    }
+}
+
+/// Tells how a run ended. Where that does not fit into a frame, this is how it ended.
+fn answer(link: &Link, done: Done) {
+    let bound = MAX_FRAME_BYTES as u64;
+    let short = Done {
+        run: done.run,
+        ending: Ending::Limit(LimitHit { limit: LimitKind::Output, bound, stack: Vec::new() }),
+        actions: Vec::new(),
+        usage: done.usage,
+        leaving: done.leaving,
+    };
+    if link.send(&ToDaemon::Done(Box::new(done))).is_err() {
+        let _ = link.send(&ToDaemon::Done(Box::new(short)));
+    }
+}

@@ -1,0 +1,130 @@
+//! The timers of one run: due times in a heap, what they call in the prelude.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    time::{Duration, Instant},
+};
+
+/// Timers by number. A disarmed one leaves its heap entry behind until it comes up.
+#[derive(Debug, Default)]
+pub struct Timers {
+    heap: BinaryHeap<Reverse<(Instant, u32)>>,
+    armed: HashMap<u32, Armed>,
+    last: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Armed {
+    due: Instant,
+    every: Option<Duration>,
+}
+
+impl Timers {
+    /// Arms a timer; answers its number.
+    pub fn arm(&mut self, now: Instant, after: Duration, repeat: bool) -> u32 {
+        self.last += 1;
+        let due = now + after;
+        self.armed.insert(self.last, Armed { due, every: repeat.then_some(after) });
+        self.heap.push(Reverse((due, self.last)));
+        self.last
+    }
+
+    /// Disarms a timer, if it is armed.
+    pub fn disarm(&mut self, id: u32) {
+        self.armed.remove(&id);
+        if self.heap.len() > 64 && self.heap.len() > self.armed.len() * 2 {
+            self.heap.retain(|Reverse((due, id))| self.armed.get(id).is_some_and(|armed| armed.due == *due));
+        }
+    }
+
+    /// How many are armed.
+    pub fn count(&self) -> usize {
+        self.armed.len()
+    }
+
+    /// When the next one is due.
+    pub fn next_due(&mut self) -> Option<Instant> {
+        while let Some(Reverse((due, id))) = self.heap.peek().copied() {
+            if self.armed.get(&id).is_some_and(|armed| armed.due == due) {
+                return Some(due);
+            }
+            self.heap.pop();
+        }
+        None
+    }
+
+    /// Takes the next timer that is due by `now`; a repeating one is armed again, from now on.
+    pub fn take_due(&mut self, now: Instant) -> Option<u32> {
+        if self.next_due()? > now {
+            return None;
+        }
+        let Reverse((_, id)) = self.heap.pop()?;
+        let armed = self.armed.get_mut(&id)?;
+        match armed.every {
+            Some(every) => {
+                armed.due = now + every;
+                self.heap.push(Reverse((armed.due, id)));
+            }
+            None => {
+                self.armed.remove(&id);
+            }
+        }
+        Some(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn timers_come_up_in_the_order_they_are_due_and_equal_ones_as_they_were_armed() {
+        let now = Instant::now();
+        let mut timers = Timers::default();
+        let late = timers.arm(now, after(20), false);
+        let first = timers.arm(now, after(10), false);
+        let second = timers.arm(now, after(10), false);
+        assert_eq!(timers.take_due(now), None);
+        let then = now + after(30);
+        assert_eq!([timers.take_due(then), timers.take_due(then)], [Some(first), Some(second)]);
+        assert_eq!(timers.take_due(then), Some(late));
+        assert_eq!((timers.take_due(then), timers.count()), (None, 0));
+    }
+
+    #[test]
+    fn a_disarmed_timer_does_not_come_up() {
+        let now = Instant::now();
+        let mut timers = Timers::default();
+        let one = timers.arm(now, after(1), true);
+        timers.disarm(one);
+        assert_eq!(timers.next_due(), None);
+        assert_eq!(timers.take_due(now + after(5)), None);
+    }
+
+    #[test]
+    fn a_repeating_timer_does_not_catch_up() {
+        let now = Instant::now();
+        let mut timers = Timers::default();
+        let one = timers.arm(now, after(10), true);
+        let late = now + after(95);
+        assert_eq!(timers.take_due(late), Some(one));
+        assert_eq!(timers.take_due(late), None);
+        assert_eq!(timers.next_due(), Some(late + after(10)));
+    }
+
+    #[test]
+    fn arming_and_disarming_does_not_grow_the_heap() {
+        let now = Instant::now();
+        let mut timers = Timers::default();
+        for _ in 0..10_000 {
+            let id = timers.arm(now, after(1_000), false);
+            timers.disarm(id);
+        }
+        assert!(timers.heap.len() <= 65, "{}", timers.heap.len());
+    }
+}

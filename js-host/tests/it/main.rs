@@ -1,0 +1,4 @@
+//! The real process, spoken with as the daemon does.
+
+mod basics;
+mod client;
