@@ -1,7 +1,7 @@
 //! The command line. Only the daemon writes it.
 
 use sl_js_protocol::{DEFAULT_HEAP_BYTES, HOST_SOCKET_FD};
-use std::ffi::OsString;
+use std::{ffi::OsString, fmt::Display, ops::RangeInclusive, str::FromStr};
 
 /// What the host is told when it is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +34,9 @@ impl Args {
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             match argument.to_str() {
-                Some("--fd") => args.fd = value(&mut arguments, "--fd", 0, 1023)?,
+                Some("--fd") => args.fd = value(&mut arguments, "--fd", 0..=1023)?,
                 Some("--heap-mib") => {
-                    let mib: u32 = value(&mut arguments, "--heap-mib", 4, 65_536)?;
-                    args.heap_bytes = u64::from(mib) << 20;
+                    args.heap_bytes = value(&mut arguments, "--heap-mib", 4..=65_536)? << 20;
                 }
                 Some("--jitless") => args.jitless = true,
                 Some("--require-walls") => args.require_walls = true,
@@ -50,17 +49,16 @@ impl Args {
 }
 
 /// The number that follows a flag.
-fn value<T: std::str::FromStr + PartialOrd + std::fmt::Display>(
+fn value<T: FromStr + PartialOrd + Display>(
     arguments: &mut impl Iterator<Item = OsString>,
     flag: &str,
-    least: T,
-    most: T,
+    range: RangeInclusive<T>,
 ) -> Result<T, String> {
     arguments
         .next()
         .and_then(|text| text.to_str().and_then(|text| text.parse().ok()))
-        .filter(|number| (&least..=&most).contains(&number))
-        .ok_or_else(|| format!("{flag} wants a number from {least} to {most}"))
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| format!("{flag} wants a number from {} to {}", range.start(), range.end()))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::{
     buffers::Buffers,
     code::{self, Code, Codes, Failure},
     faults::SOURCE_NAME,
-    heap::HeapPeak,
+    heap,
     isolate::{self, Shape},
     realm::Realm,
     run,
@@ -29,7 +29,6 @@ struct Room {
     codes: Codes,
     kept: HashMap<CodeKey, Kept>,
     spare: Option<Realm>,
-    heap: HeapPeak,
     buffers: Arc<Buffers>,
     shape: Shape,
     isolate: v8::OwnedIsolate,
@@ -75,8 +74,8 @@ impl Engine {
             let buffers = Arc::new(Buffers::default());
             let mut isolate =
                 isolate::make(self.blob.clone(), shape, Arc::clone(&buffers), Rc::clone(&self.shared));
-            let heap = HeapPeak::watch(&mut isolate);
-            Room { codes: Codes::default(), kept: HashMap::new(), spare: None, heap, buffers, shape, isolate }
+            heap::watch(&mut isolate);
+            Room { codes: Codes::default(), kept: HashMap::new(), spare: None, buffers, shape, isolate }
         })
     }
 
@@ -129,7 +128,7 @@ impl Engine {
         drop(self.shared.end());
         if let Some(room) = &mut self.room {
             room.clear_microtasks();
-            usage.heap_peak_bytes = room.heap.take(&mut room.isolate);
+            usage.heap_peak_bytes = heap::take_peak(&mut room.isolate);
             usage.buffer_peak_bytes = room.buffers.peak();
         }
         (verdict, usage)

@@ -8,20 +8,15 @@ use std::{
 /// V8 tells of collections without saying whose; there is one isolate in a process at a time.
 static PEAK: AtomicU64 = AtomicU64::new(0);
 
-/// Proof that an isolate's collections are looked at.
-pub struct HeapPeak(());
+/// From now on this isolate's collections are looked at.
+pub fn watch(isolate: &mut v8::OwnedIsolate) {
+    isolate.add_gc_prologue_callback(before_collection, std::ptr::null_mut(), v8::GCType::kGCTypeAll);
+}
 
-impl HeapPeak {
-    pub fn watch(isolate: &mut v8::OwnedIsolate) -> Self {
-        isolate.add_gc_prologue_callback(before_collection, std::ptr::null_mut(), v8::GCType::kGCTypeAll);
-        Self(())
-    }
-
-    /// The largest heap since this was last asked, in bytes.
-    pub fn take(&self, isolate: &mut v8::OwnedIsolate) -> u64 {
-        let now = isolate.get_heap_statistics().used_heap_size() as u64;
-        PEAK.swap(0, Relaxed).max(now)
-    }
+/// The largest heap since this was last asked, in bytes.
+pub fn take_peak(isolate: &mut v8::OwnedIsolate) -> u64 {
+    let now = isolate.get_heap_statistics().used_heap_size() as u64;
+    PEAK.swap(0, Relaxed).max(now)
 }
 
 #[expect(unsafe_code, reason = "called by V8")]

@@ -24,12 +24,18 @@ mod snapshot;
 mod timers;
 mod watch;
 
+use active::Shared;
 use args::Args;
+use engine::Engine;
+use link::Link;
+use sl_js_protocol::{Hello, PROTOCOL_VERSION, ToDaemon};
 use std::{
+    convert::Infallible,
     os::fd::{FromRawFd, OwnedFd},
     process::ExitCode,
     sync::Arc,
 };
+use watch::{Watch, Watcher};
 
 /// Aligned, because V8 reads words of it.
 #[repr(align(16))]
@@ -55,30 +61,39 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(args: &Args) -> Result<std::convert::Infallible, String> {
-    let link = Arc::new(link::Link::new(socket(args.fd)));
-    let watch = watch::Watch::new();
-    let t = std::time::Instant::now();
-    v8::V8::set_flags_from_string(snapshot::FLAGS);
-    let platform = v8::new_default_platform(1, false).make_shared();
-    v8::V8::initialize_platform(platform);
-    v8::V8::initialize();
-    eprintln!("init {:?}", t.elapsed());
-    let blob = v8::StartupData::from(&SNAPSHOT.0[..]);
+fn start(args: &Args) -> Result<Infallible, String> {
+    let link = Arc::new(Link::new(socket(args.fd)));
+    let watch = Watch::new();
+    start_v8(args.jitless);
     dying::introduce(Arc::clone(&watch), Arc::clone(&link));
-    let watcher = watch::Watcher::new(Arc::clone(&watch), Arc::clone(&link));
+    let watcher = Watcher::new(Arc::clone(&watch), Arc::clone(&link));
     watcher.start().map_err(|error| format!("cannot start the watching thread: {error}"))?;
-    let shared = active::Shared::new(Arc::clone(&link), watch);
-    let engine = engine::Engine::new(blob, shared, args.heap_bytes);
-    eprintln!("engine {:?}", t.elapsed());
-    let hello = sl_js_protocol::Hello {
-        protocol: sl_js_protocol::PROTOCOL_VERSION,
+    let shared = Shared::new(Arc::clone(&link), watch);
+    let engine = Engine::new(v8::StartupData::from(&SNAPSHOT.0[..]), shared, args.heap_bytes);
+    let hello = Hello {
+        protocol: PROTOCOL_VERSION,
         v8: v8::V8::get_version().to_owned(),
         jit: !args.jitless,
         walls: Vec::new(),
     };
-    let _ = link.send(&sl_js_protocol::ToDaemon::Hello(hello));
+    link.send(&ToDaemon::Hello(hello)).map_err(|fault| fault.to_string())?;
     serve::serve(&link, engine)
+}
+
+/// Starts V8 with one thread of its own, for collecting garbage and compiling beside the main thread.
+fn start_v8(jitless: bool) {
+    v8::V8::set_flags_from_string(snapshot::FLAGS);
+    if jitless {
+        v8::V8::set_flags_from_string("--jitless");
+    }
+    v8::V8::set_entropy_source(|bytes: &mut [u8]| {
+        natives::random_bytes(bytes);
+        true
+    });
+    v8::V8::initialize_platform(v8::new_default_platform(1, false).make_shared());
+    v8::V8::initialize();
+    v8::icu::set_default_locale("en-US");
+    v8::icu::set_default_time_zone("UTC");
 }
 
 #[expect(unsafe_code, reason = "the socket is inherited by its number")]

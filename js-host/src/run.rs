@@ -14,7 +14,7 @@ use std::time::Instant;
 /// The evaluated function, for a realm that is kept, and whether a module exports it.
 pub type Function = (v8::Global<v8::Value>, bool);
 
-/// Why a run stops being driven.
+/// Why a run stops being outcome.
 enum Stop {
     /// Something was thrown, and is caught in the scope; or the run was told to stop.
     Caught,
@@ -36,13 +36,13 @@ pub fn first(
     v8::tc_scope!(let scope, scope);
     let driver = Driver { shared, realm, run };
     let mut function = None;
-    let driven = driver.begin(scope).and_then(|()| {
+    let outcome = driver.begin(scope).and_then(|()| {
         let (value, is_module) = driver.evaluate(scope, code)?;
         function = Some((v8::Global::new(scope, value), is_module));
         driver.call(scope, value, is_module)
     });
     let caught = scope.exception().filter(|_| !scope.has_terminated());
-    (driver.ending(scope, driven, caught), function)
+    (driver.ending(scope, outcome, caught), function)
 }
 
 /// Runs a function in the realm that it kept.
@@ -53,12 +53,12 @@ pub fn again(isolate: &mut v8::OwnedIsolate, kept: &Kept, shared: &Shared, run: 
     let scope = &mut v8::ContextScope::new(scope, context);
     v8::tc_scope!(let scope, scope);
     let driver = Driver { shared, realm: &kept.realm, run };
-    let driven = driver.begin(scope).and_then(|()| {
+    let outcome = driver.begin(scope).and_then(|()| {
         let value = v8::Local::new(scope, &kept.function);
         driver.call(scope, value, kept.is_module)
     });
     let caught = scope.exception().filter(|_| !scope.has_terminated());
-    driver.ending(scope, driven, caught)
+    driver.ending(scope, outcome, caught)
 }
 
 struct Driver<'a> {
@@ -265,10 +265,10 @@ impl Driver<'_> {
     fn ending(
         &self,
         scope: &mut v8::PinScope,
-        driven: Result<Ending, Stop>,
+        outcome: Result<Ending, Stop>,
         caught: Option<v8::Local<v8::Value>>,
     ) -> Ending {
-        match (driven, caught) {
+        match (outcome, caught) {
             (Ok(ending) | Err(Stop::Ended(ending)), _) => ending,
             (Err(Stop::Caught), Some(error)) => self.threw(scope, error),
             // It was told to stop, which whoever told it knows more of.

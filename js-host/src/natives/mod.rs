@@ -1,12 +1,15 @@
 //! The functions that the prelude calls. Tenant code cannot reach them but through it; even so each one treats its
 //! arguments as hostile, and counts what it does against the run's limits.
 
+#![expect(clippy::needless_pass_by_value, reason = "the signature of a native is V8's")]
+
 mod bytes;
 mod console;
 mod control;
 mod fetch;
 mod url;
 
+pub use bytes::random_bytes;
 pub use control::{denied, denied_mark};
 
 use crate::{active::Shared, snapshot};
