@@ -142,7 +142,6 @@ fn no_function() -> CompileFault {
 }
 
 /// Never called: a module that imports is refused before.
-#[expect(clippy::unnecessary_wraps, reason = "the signature is V8's")]
 fn no_module<'s>(
     _: v8::Local<'s, v8::Context>,
     _: v8::Local<'s, v8::String>,
