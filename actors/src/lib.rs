@@ -22,6 +22,7 @@ pub mod page;
 pub mod pause;
 pub mod resource;
 mod runtime;
+pub mod sandbox;
 pub mod services;
 pub mod settings;
 pub mod supervisor;
@@ -42,5 +43,6 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     duty::SETTINGS,
     egress::SETTINGS,
     mirror::SETTINGS,
+    sandbox::SETTINGS,
     services::accounts::SETTINGS,
 ];
