@@ -167,7 +167,8 @@ impl Egress {
         match &mut outcome {
             Ok(response) => response.elapsed = started.elapsed(),
             Err(error) => {
-                tracing::debug!(account_id = %account, outcome = error.label(), "request left unanswered")
+                let outcome = error.label();
+                tracing::debug!(account_id = %account, outcome, "An outgoing request was not answered");
             }
         }
         self.count(outcome.as_ref().map_or_else(EgressError::label, |_| "ok"));

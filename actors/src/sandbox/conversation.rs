@@ -114,9 +114,9 @@ impl<'a> Conversation<'a> {
         let cancelled = self.cancel.cancelled();
         tokio::pin!(cancelled);
         loop {
-            self.write(stream)?;
+            self.write(stream);
             loop {
-                match hear(stream, frames).map_err(broken)? {
+                match hear(stream, frames).map_err(|fault| broken(&fault))? {
                     Heard::Silence => break,
                     Heard::Message(message) => {
                         if let Some(answer) = self.take(message)? {
@@ -150,11 +150,11 @@ impl<'a> Conversation<'a> {
     }
 
     /// Writes as much as the socket takes.
-    fn write(&mut self, stream: &UnixStream) -> Result<(), Broken> {
+    fn write(&mut self, stream: &UnixStream) {
         while self.written < self.outgoing.len() {
             match stream.try_write(&self.outgoing[self.written..]) {
                 Ok(count) => self.written += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // What it still said before it died is read first.
                 Err(_) => break,
@@ -163,7 +163,6 @@ impl<'a> Conversation<'a> {
         // It may hold secrets.
         self.outgoing.zeroize();
         self.written = 0;
-        Ok(())
     }
 
     /// Takes one message; answers when it is the last.
@@ -268,7 +267,7 @@ fn failed(fault: &Fault) -> FetchOutcome {
     FetchOutcome::Failed { code: fault.code.as_str().to_owned(), message: fault.detail.clone() }
 }
 
-fn broken(fault: FrameFault) -> Broken {
+fn broken(fault: &FrameFault) -> Broken {
     match fault {
         FrameFault::Truncated | FrameFault::Io(_) => Broken::Closed,
         FrameFault::TooLarge { .. } | FrameFault::Malformed => Broken::Violation(fault.to_string()),

@@ -52,7 +52,7 @@ impl Actor for Keeper {
                 myself.send_after(SWEEP, || KeeperMessage::Sweep);
             }
         }
-        for (id, doom) in pool.to_start() {
+        for (id, doom) in pool.missing() {
             spawn_task("js_host", live(pool.clone(), id, doom));
         }
         Ok(())

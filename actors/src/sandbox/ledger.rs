@@ -25,7 +25,7 @@ pub(super) struct Ledger {
     /// Processes that are being started.
     starting: usize,
     /// Started ones without an account.
-    warm: Vec<Box<Host>>,
+    warm: Vec<Host>,
     accounts: HashMap<Uuid, Share>,
     /// Accounts that wait and may have one host more, in the order in which they get it.
     hungry: VecDeque<Uuid>,
@@ -46,7 +46,7 @@ struct Process {
 struct Share {
     /// Its hosts, busy ones included, those that were sent to die not.
     hosts: usize,
-    idle: Vec<Box<Host>>,
+    idle: Vec<Host>,
     queue: VecDeque<oneshot::Sender<Lease>>,
     hungry: bool,
 }
@@ -108,7 +108,7 @@ impl Ledger {
     }
 
     /// A free host for the account, its own or a warm one. Nobody overtakes an account that waits for a warm one.
-    pub(super) fn take(&mut self, account: Uuid) -> Option<Box<Host>> {
+    pub(super) fn take(&mut self, account: Uuid) -> Option<Host> {
         let mut hosts = 0;
         if let Some(share) = self.accounts.get_mut(&account) {
             while let Some(host) = share.idle.pop() {
@@ -123,7 +123,7 @@ impl Ledger {
     }
 
     /// Gives a warm host to an account, for the host's whole life.
-    fn adopt(&mut self, account: Uuid) -> Option<Box<Host>> {
+    fn adopt(&mut self, account: Uuid) -> Option<Host> {
         let mut host = loop {
             let host = self.warm.pop()?;
             if host.is_alive() {
@@ -200,7 +200,7 @@ impl Ledger {
     }
 
     /// A process came up: it serves who is in line, or waits.
-    pub(super) fn arrived(&mut self, host: Box<Host>) -> Vec<(oneshot::Sender<Lease>, Box<Host>)> {
+    pub(super) fn arrived(&mut self, host: Host) -> Vec<(oneshot::Sender<Lease>, Host)> {
         self.starting = self.starting.saturating_sub(1);
         self.counts.started += 1;
         self.last_error = None;
@@ -216,9 +216,9 @@ impl Ledger {
     }
 
     /// Gives warm hosts to those in line, one each by turns.
-    fn feed(&mut self) -> Vec<(oneshot::Sender<Lease>, Box<Host>)> {
+    fn feed(&mut self) -> Vec<(oneshot::Sender<Lease>, Host)> {
         let mut fed = Vec::new();
-        while self.warm.iter().any(|host| host.is_alive()) {
+        while self.warm.iter().any(Host::is_alive) {
             let Some(account) = self.hungry.pop_front() else { break };
             if let Some(share) = self.accounts.get_mut(&account) {
                 share.hungry = false;
@@ -246,7 +246,7 @@ impl Ledger {
     }
 
     /// A host has nothing more to say.
-    pub(super) fn give_back(&mut self, mut host: Box<Host>) -> Next {
+    pub(super) fn give_back(&mut self, mut host: Host) -> Next {
         let serving = host.is_alive() && !self.draining && self.processes.contains_key(&host.id);
         let Some(account) = host.account.filter(|_| serving) else {
             self.retire(&host);
@@ -257,7 +257,7 @@ impl Ledger {
             return Next::Retired;
         }
         if let Some(waiter) = self.next_waiter(account) {
-            return Next::Serves(waiter, host);
+            return Next::Serves(waiter, Box::new(host));
         }
         host.idle_since = Instant::now();
         self.accounts.entry(account).or_default().idle.push(host);
@@ -279,7 +279,7 @@ impl Ledger {
 
     /// The processes to start now; they count as starting from here on. Where there is no room and somebody is in line,
     /// the host that has been idle longest gives way.
-    pub(super) fn to_start(&mut self) -> Vec<(HostId, CancellationToken)> {
+    pub(super) fn missing(&mut self) -> Vec<(HostId, CancellationToken)> {
         if self.draining {
             return Vec::new();
         }
@@ -313,7 +313,7 @@ impl Ledger {
     /// Sends hosts to die that have been idle too long.
     pub(super) fn sweep(&mut self) {
         let idle = self.limits.idle;
-        let mut old: Vec<Box<Host>> = Vec::new();
+        let mut old: Vec<Host> = Vec::new();
         for share in self.accounts.values_mut() {
             old.extend(share.idle.extract_if(.., |host| host.idle_since.elapsed() >= idle));
         }
@@ -368,7 +368,7 @@ impl Ledger {
         self.draining = true;
         self.dismiss();
         let idle = self.accounts.values_mut().flat_map(|share| std::mem::take(&mut share.idle));
-        let free: Vec<Box<Host>> = idle.chain(std::mem::take(&mut self.warm)).collect();
+        let free: Vec<Host> = idle.chain(std::mem::take(&mut self.warm)).collect();
         for host in free {
             self.retire(&host);
         }

@@ -41,7 +41,7 @@ pub(super) struct Pool {
 /// nobody knows what it will say next.
 pub(super) struct Lease {
     pool: Arc<Pool>,
-    host: Option<Box<Host>>,
+    host: Option<Host>,
     used: bool,
 }
 
@@ -106,23 +106,23 @@ impl Pool {
         }
     }
 
-    fn lease(self: &Arc<Self>, host: Box<Host>) -> Lease {
+    fn lease(self: &Arc<Self>, host: Host) -> Lease {
         Lease { pool: self.clone(), host: Some(host), used: false }
     }
 
     /// Takes a host back that has nothing more to say.
-    fn take_back(self: &Arc<Self>, host: Box<Host>) {
+    fn take_back(self: &Arc<Self>, host: Host) {
         let next = self.ledger().give_back(host);
         match next {
             // A waiter that has gone drops its lease, which comes back here unused.
-            Next::Serves(waiter, host) => drop(waiter.send(self.lease(host))),
+            Next::Serves(waiter, host) => drop(waiter.send(self.lease(*host))),
             Next::Rests { wanted: false } => {}
             Next::Rests { wanted: true } | Next::Retired => self.poke(Duration::ZERO),
         }
     }
 
     /// A process has said hello.
-    pub(super) fn arrived(self: &Arc<Self>, host: Box<Host>) {
+    pub(super) fn arrived(self: &Arc<Self>, host: Host) {
         // The first one speaks for all: they are the same program on the same machine.
         if self.hello.set(host.hello.clone()).is_ok() {
             announce(self);
@@ -148,8 +148,8 @@ impl Pool {
         self.poke(Duration::ZERO);
     }
 
-    pub(super) fn to_start(&self) -> Vec<(HostId, CancellationToken)> {
-        self.ledger().to_start()
+    pub(super) fn missing(&self) -> Vec<(HostId, CancellationToken)> {
+        self.ledger().missing()
     }
 
     pub(super) fn sweep(&self) {
@@ -188,7 +188,7 @@ impl Lease {
     /// The host, to talk to. From now on it must be given back, or dies.
     pub(super) fn host(&mut self) -> Result<&mut Host, Fault> {
         self.used = true;
-        self.host.as_deref_mut().ok_or_else(|| Fault::internal("a lease without a host"))
+        self.host.as_mut().ok_or_else(|| Fault::internal("a lease without a host"))
     }
 
     /// The conversation has ended well: the host is free for its account again.

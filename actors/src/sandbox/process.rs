@@ -124,7 +124,7 @@ pub(super) async fn live(pool: Arc<Pool>, id: HostId, doom: CancellationToken) {
     match greeting {
         Ok(opening) => {
             let host = Host::new(id, pid, started.socket, opening, doom.clone(), fate.clone());
-            pool.arrived(Box::new(host));
+            pool.arrived(host);
             let ended = outlive(&mut started.child, &doom, cell).await;
             tracing::debug!(host_pid = pid, status = ended.status, "A JavaScript host ended");
             // Set once, here.

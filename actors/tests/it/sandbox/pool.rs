@@ -82,6 +82,7 @@ async fn a_flood_of_one_account_keeps_another_waiting_for_a_turn_at_most() {
 async fn what_waits_beyond_a_bound_is_refused_with_its_setting() {
     let limits = SandboxLimits { account_hosts: 1, account_waiting: 2, ..small() };
     let bench = Bench::rogue(limits).await;
+    bench.until(Duration::from_secs(2), "warm", |status| status.warm == 1).await;
     let runs = (0..5).map(|_| {
         bench.sandbox.run(
             run(1, r#"{"do":"sleep","millis":50}"#),
@@ -112,6 +113,7 @@ async fn what_waits_beyond_a_bound_is_refused_with_its_setting() {
 
     let limits = SandboxLimits { account_hosts: 1, wait: Duration::from_millis(30), ..small() };
     let bench = Bench::rogue(limits).await;
+    bench.until(Duration::from_secs(2), "warm", |status| status.warm == 1).await;
     let busy = bench.run(1, r#"{"do":"sleep","millis":300}"#);
     let late = bench.sandbox.run(run(1, "{}"), Arc::new(Calls::default()), CancellationToken::new());
     let (_, late) = tokio::join!(busy, late);

@@ -20,7 +20,7 @@ fn main() {
     let manner = std::env::args().nth(1).unwrap_or_default();
     let mut host = Rogue { socket, account: String::new() };
     match manner.as_str() {
-        "silent" => sleep(Duration::from_secs(60)),
+        "silent" => sleep(Duration::from_mins(1)),
         "garbage" => host.bytes(b"\x05\x00\x00\x00hello"),
         "other_version" => host.hello(PROTOCOL_VERSION + 1),
         "complaining" => {
@@ -32,7 +32,7 @@ fn main() {
             host.serve();
         }
     }
-    sleep(Duration::from_secs(60));
+    sleep(Duration::from_mins(1));
 }
 
 #[expect(unsafe_code, reason = "the socket is inherited by its number")]
@@ -78,7 +78,7 @@ impl Rogue {
                 ToHost::Run(run) => self.run(&run),
                 ToHost::Compile(compile) => {
                     let answer = if compile.source == "lie" {
-                        self.returned(compile.id, &json!({}))
+                        returned(compile.id, &json!({}))
                     } else {
                         ToDaemon::Compiled(Compiled { id: compile.id, fault: None, leaving: false })
                     };
@@ -90,16 +90,12 @@ impl Rogue {
         }
     }
 
-    fn returned(&self, run: RunId, output: &Value) -> ToDaemon {
-        done(run, Ending::Returned { output_json: output.to_string() })
-    }
-
     fn run(&mut self, run: &Run) {
         let params: Value = serde_json::from_str(&run.params_json).unwrap_or_default();
         let number = |name: &str| params[name].as_u64().unwrap_or(0);
         match params["do"].as_str().unwrap_or_default() {
             "sleep" => sleep(Duration::from_millis(number("millis"))),
-            "hang" => sleep(Duration::from_secs(600)),
+            "hang" => sleep(Duration::from_mins(10)),
             "obey" => loop {
                 if matches!(self.hear(), ToHost::Cancel(cancelled) if cancelled == run.id) {
                     return self.say(&done(run.id, Ending::Cancelled));
@@ -107,19 +103,19 @@ impl Rogue {
             },
             "die" => process::abort(),
             "die_later" => {
-                let answer = self.returned(run.id, &json!({}));
+                let answer = returned(run.id, &json!({}));
                 self.say(&answer);
                 sleep(Duration::from_millis(20));
                 process::exit(3);
             }
             "leave" => {
-                let ToDaemon::Done(mut last) = self.returned(run.id, &json!({})) else { return };
+                let ToDaemon::Done(mut last) = returned(run.id, &json!({})) else { return };
                 last.leaving = true;
                 return self.say(&ToDaemon::Done(last));
             }
             "eat" => {
                 let memory = vec![1_u8; usize::try_from(number("bytes")).unwrap_or(0)];
-                sleep(Duration::from_secs(60));
+                sleep(Duration::from_mins(1));
                 drop(memory);
             }
             "forget" if matches!(run.source, Source::Known) => {
@@ -132,9 +128,9 @@ impl Rogue {
         let source = if matches!(run.source, Source::Known) { "known" } else { "text" };
         let answer = json!({
             "pid": process::id(), "account": self.account, "params": params, "source": source,
-            "secrets": run.secrets.0.keys().collect::<Vec<_>>(), "environment": std::env::vars_os().count(),
+            "secrets": run.secrets.0.keys().collect::<Vec<_>>(), "environment": environment_bytes(),
         });
-        let answer = self.returned(run.id, &answer);
+        let answer = returned(run.id, &answer);
         self.say(&answer);
     }
 
@@ -150,18 +146,20 @@ impl Rogue {
                 replies.push(json!({ "id": reply.id, "outcome": format!("{:?}", reply.outcome) }));
             }
         }
-        let answer = self.returned(run.id, &json!({ "replies": replies }));
+        let answer = returned(run.id, &json!({ "replies": replies }));
         self.say(&answer);
     }
 
     fn lie(&mut self, run: &Run, how: &str) {
         let id = run.id;
         match how {
-            "flood_logs" => (1..).for_each(|sequence| self.say(&log(id, sequence, "line"))),
+            "flood_logs" => (1..=1_000_000).for_each(|sequence| self.say(&log(id, sequence, "line"))),
             "huge_log" => self.say(&log(id, 1, &"x".repeat(4 << 20))),
             "log_out_of_order" => self.say(&log(id, 7, "line")),
             "log_of_another_run" => self.say(&log(RunId(id.0 + 1), 1, "line")),
-            "flood_fetches" => (1..).for_each(|fetch| self.say(&request(id, fetch, "http://x.test/"))),
+            "flood_fetches" => {
+                (1..=1_000_000).for_each(|fetch| self.say(&request(id, fetch, "http://x.test/")));
+            }
             "fetch_of_another_run" => self.say(&request(RunId(0), 1, "http://x.test/")),
             "fetch_twice" => (0..2).for_each(|_| self.say(&request(id, 1, "http://x.test/"))),
             "pong" => self.say(&ToDaemon::Pong(1)),
@@ -192,11 +190,11 @@ impl Rogue {
             }
             _ => {}
         }
-        sleep(Duration::from_secs(60));
+        sleep(Duration::from_mins(1));
     }
 
     fn act(&mut self, run: RunId, count: usize, params: &str) {
-        let ToDaemon::Done(mut last) = self.returned(run, &json!({})) else { return };
+        let ToDaemon::Done(mut last) = returned(run, &json!({})) else { return };
         last.actions = (1..=count)
             .map(|place| Action {
                 id: format!("action_{place}"),
@@ -211,6 +209,15 @@ impl Rogue {
 fn done(run: RunId, ending: Ending) -> ToDaemon {
     let usage = Usage::default();
     ToDaemon::Done(Box::new(Done { run, ending, actions: Vec::new(), usage, leaving: false }))
+}
+
+fn returned(run: RunId, output: &Value) -> ToDaemon {
+    done(run, Ending::Returned { output_json: output.to_string() })
+}
+
+/// How large the environment was with which the process was started.
+fn environment_bytes() -> usize {
+    std::fs::read("/proc/self/environ").map_or(0, |environment| environment.len())
 }
 
 fn log(run: RunId, sequence: u32, text: &str) -> ToDaemon {
