@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod mirror;
 pub mod page;
 pub mod pause;
+pub mod redact;
 pub mod resource;
 mod runtime;
 pub mod sandbox;
@@ -45,4 +46,5 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     mirror::SETTINGS,
     sandbox::SETTINGS,
     services::accounts::SETTINGS,
+    services::secrets::SETTINGS,
 ];

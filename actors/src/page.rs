@@ -56,29 +56,36 @@ impl PageRequest {
     /// # Errors
     /// [`Code::Malformed`] where the cursor was not made for this list of this account.
     pub fn position(&self, tenant: &Tenant, list: &str) -> Result<Option<Uuid>, Fault> {
+        self.place(tenant, list).map(|place| place.map(Uuid::from_bytes))
+    }
+
+    /// The place after which the page begins, where a list is not in the order of ids.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`] where the cursor was not made for this list of this account.
+    pub fn place<const N: usize>(&self, tenant: &Tenant, list: &str) -> Result<Option<[u8; N]>, Fault> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let refused = || Fault::new(Code::Malformed, "?cursor: not a cursor of this list; begin without one");
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| refused())?;
-        let (id, tag) = bytes.split_at_checked(16).ok_or_else(refused)?;
-        let id = Uuid::from_slice(id).map_err(|_| refused())?;
-        mac(tenant, list, id).verify_truncated_left(tag).map_err(|_| refused())?;
-        if tag.len() == TAG { Ok(Some(id)) } else { Err(refused()) }
+        let (place, tag) = bytes.split_first_chunk::<N>().ok_or_else(refused)?;
+        mac(tenant, list, place).verify_truncated_left(tag).map_err(|_| refused())?;
+        if tag.len() == TAG { Ok(Some(*place)) } else { Err(refused()) }
     }
 
-    /// The cursor of the page that begins after `id`.
+    /// The cursor of the page that begins after a place.
     #[must_use]
-    pub fn cursor(&self, tenant: &Tenant, list: &str, id: Uuid) -> String {
-        let tag = mac(tenant, list, id).finalize().into_bytes();
-        BASE64_URL_SAFE_NO_PAD.encode([id.as_bytes(), &tag[..TAG]].concat())
+    pub fn mark(tenant: &Tenant, list: &str, place: &[u8]) -> String {
+        let tag = mac(tenant, list, place).finalize().into_bytes();
+        BASE64_URL_SAFE_NO_PAD.encode([place, &tag[..TAG]].concat())
     }
 }
 
 const TAG: usize = 12;
 
-fn mac(tenant: &Tenant, list: &str, id: Uuid) -> Hmac<Sha256> {
+fn mac(tenant: &Tenant, list: &str, place: &[u8]) -> Hmac<Sha256> {
     let mut mac = tenant.core.cursor_mac.clone();
     mac.update(tenant.account_id.as_bytes());
     mac.update(list.as_bytes());
-    mac.update(id.as_bytes());
+    mac.update(place);
     mac
 }

@@ -157,7 +157,7 @@ pub async fn list<E: Entity, V>(
     let more = rows.len() > page.limit;
     rows.truncate(page.limit);
     let next = rows.last().filter(|_| more).map(|last| last.head().id);
-    let next_cursor = next.map(|id| page.cursor(tenant, E::TABLE.name, id));
+    let next_cursor = next.map(|id| PageRequest::mark(tenant, E::TABLE.name, id.as_bytes()));
     Ok(Page { items: rows.iter().map(view).collect(), next_cursor })
 }
 

@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use ractor::ActorRef;
 use sha2::{Digest as _, Sha256};
-use sl_store::{Batch, Fault, RetryPolicy, Work};
+use sl_store::{Batch, Fault, RetryPolicy, SYSTEM, Settlement, Work, WorkQuery};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -203,6 +203,22 @@ pub(crate) fn recurring_id(duty: &str) -> Uuid {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Adds to the batch that a recurring duty's item is due now, unless it is being performed.
+pub(crate) async fn hasten(core: &Core, duty: &'static str, batch: &mut Batch) -> Result<(), Fault> {
+    let query = WorkQuery {
+        account: Some(SYSTEM),
+        subject: Some(recurring_id(duty)),
+        limit: 1,
+        ..WorkQuery::default()
+    };
+    let now = core.clock.now();
+    let items = core.store.work(query).await?;
+    if let Some(item) = items.first().filter(|item| !item.is_leased(now)) {
+        batch.settle(item.settle(Settlement::Retry { due_at: now, error: String::new() }));
+    }
+    Ok(())
 }
 
 /// The mailboxes of this daemon's duties, so that whoever adds work can wake the one that performs it.

@@ -10,6 +10,7 @@ use crate::{Core, duty::Duty, settings::Setting};
 
 pub mod accounts;
 pub mod dead_letters;
+pub mod secrets;
 
 /// Which of an account's things name these secrets: by secret, the names of those that do.
 pub type SecretUsers =
@@ -51,4 +52,4 @@ impl Service {
 }
 
 /// Every service.
-pub const ALL: &[&Service] = &[&accounts::SERVICE, &dead_letters::SERVICE];
+pub const ALL: &[&Service] = &[&accounts::SERVICE, &dead_letters::SERVICE, &secrets::SERVICE];

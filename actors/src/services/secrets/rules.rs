@@ -1,0 +1,84 @@
+//! What a secret's name and value may be, and which versions are kept.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::{check::Check, redact::SHORTEST};
+
+/// The longest name.
+pub(super) const NAME: usize = 128;
+
+/// Whether a text can be a secret's name.
+pub(super) fn is_name(name: &str) -> bool {
+    (1..=NAME).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+pub(super) fn check_name(check: &mut Check, name: &str) {
+    if !is_name(name) {
+        check.broken(
+            "/name",
+            "pattern",
+            format!("must be 1 to {NAME} letters, digits, underscores, dots and hyphens"),
+        );
+    }
+}
+
+/// The value's length is told, never the value.
+pub(super) fn check_value(check: &mut Check, value: &SecretString, most: usize) {
+    let found = value.expose_secret().len();
+    if found < SHORTEST {
+        let why = "because what is shorter cannot be redacted";
+        check.broken(
+            "/value",
+            "length",
+            format!("must have at least {SHORTEST} bytes, {why}; it has {found}"),
+        );
+    } else if found > most {
+        check.broken(
+            "/value",
+            "length",
+            format!("must have at most {most} bytes, not {found} (secrets.value_size)"),
+        );
+    }
+}
+
+/// Adds a version to those kept; answers which go, so that at most `most` stay. The one in force stays whatever its age.
+pub(super) fn keep(kept: &mut Vec<i64>, new: i64, active: i64, most: usize) -> Vec<i64> {
+    kept.push(new);
+    let surplus = kept.len().saturating_sub(most);
+    let gone: Vec<i64> =
+        kept.iter().copied().filter(|number| *number != active && *number != new).take(surplus).collect();
+    kept.retain(|number| !gone.contains(number));
+    gone
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_bounded_and_plain() {
+        for name in ["a", "API_KEY", "a.b-c", &"x".repeat(128)] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "a b", "a/b", "a|b", "ä", "a\0", &"x".repeat(129)] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn as_many_as_allowed_are_kept_and_always_the_active_one(count in 1_i64..60, most in 2_usize..20, active in 1_i64..60) {
+            let active = active.min(count);
+            let mut kept = Vec::new();
+            for number in 1..=count {
+                keep(&mut kept, number, active, most);
+            }
+            prop_assert_eq!(kept.len(), most.min(usize::try_from(count).unwrap_or(0)));
+            prop_assert!(kept.contains(&active) && kept.contains(&count));
+            prop_assert!(kept.is_sorted());
+        }
+    }
+}
