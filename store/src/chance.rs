@@ -41,6 +41,7 @@ impl<T: Chance + ?Sized> Chance for Arc<T> {
 pub struct OsChance;
 
 impl Chance for OsChance {
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the machine's randomness")]
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives random bytes");
     }

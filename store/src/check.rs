@@ -1,5 +1,7 @@
 //! What every batch and query is held to before a backend sees it, so that both answer the same.
 
+use std::collections::HashSet;
+
 use chrono::SubsecRound;
 
 use crate::{Batch, Cell, Column, Fault, Filter, Kind, Row, Settlement, Table, Write};
@@ -24,6 +26,10 @@ pub fn batch(batch: &mut Batch) -> Result<(), Fault> {
     }
     for work in &mut batch.work {
         work.due_at = work.due_at.trunc_subsecs(6);
+    }
+    let named = batch.settled.iter().map(|settle| (settle.account, settle.id)).collect::<HashSet<_>>();
+    if named.len() < batch.settled.len() {
+        return Err(Fault::internal("a batch settles the same work item twice"));
     }
     for settle in &mut batch.settled {
         if let Settlement::Retry { due_at, error } = &mut settle.settlement {

@@ -171,6 +171,7 @@ pub struct FieldError {
 
 /// The limit that was hit.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_field_names, reason = "it is the field of the answer")]
 pub struct Limit {
     /// The setting that fixes it, as `sld print-config` names it.
     pub setting: &'static str,

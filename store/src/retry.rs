@@ -20,9 +20,9 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             base: Duration::from_secs(1),
-            cap: Duration::from_secs(300),
+            cap: Duration::from_mins(5),
             max_attempts: 10,
-            max_age: Duration::from_secs(24 * 60 * 60),
+            max_age: Duration::from_hours(24),
         }
     }
 }

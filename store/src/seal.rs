@@ -94,6 +94,9 @@ impl KeyRing {
     }
 
     /// Seals `plain` for an account and a context (`secret/<name>/<version>`); the same must be given to open it.
+    ///
+    /// # Panics
+    /// Over more than 64 GiB, which AES-GCM cannot take; every body is capped far below that.
     #[must_use]
     pub fn seal(&self, chance: &dyn Chance, account: Uuid, context: &str, plain: &[u8]) -> Vec<u8> {
         let mut nonce = [0; NONCE_BYTES];

@@ -155,10 +155,10 @@ impl State {
     }
 
     fn set_work(&mut self, key: Key, slot: Option<Slot>) {
-        if let Some(slot) = &slot {
-            if !self.woken.contains(slot.duty()) {
-                self.woken.insert(slot.duty().to_owned());
-            }
+        if let Some(slot) = &slot
+            && !self.woken.contains(slot.duty())
+        {
+            self.woken.insert(slot.duty().to_owned());
         }
         let before = self.queue.set(key, slot);
         self.undo.push(Undo::Work(key, before));

@@ -29,21 +29,21 @@ impl Group {
     }
 
     /// Takes a batch in, or gives it back where it has to wait.
-    pub fn admit(&mut self, pending: Pending) -> Result<(), Pending> {
+    pub fn admit(&mut self, pending: Pending) -> Option<Pending> {
         let batch = &pending.batch;
         let parts = parts(batch);
         let meets = settled(batch).any(|key| self.settled.contains(&key))
             || batch.withdrawn.iter().any(|subject| self.added.contains(subject))
             || added(batch).any(|subject| self.withdrawn.contains(&subject));
         if !self.batches.is_empty() && (meets || self.parts + parts > MAX_PARTS) {
-            return Err(pending);
+            return Some(pending);
         }
         self.parts += parts;
         self.settled.extend(settled(batch));
         self.withdrawn.extend(&batch.withdrawn);
         self.added.extend(added(batch));
         self.batches.push(pending);
-        Ok(())
+        None
     }
 
     /// The batches, by account: every transaction takes its locks in this order, which spares deadlocks.

@@ -53,9 +53,7 @@ fn gather(deferred: &mut VecDeque<Pending>, waiting: &mut mpsc::Receiver<Pending
         if pending.reply.is_closed() {
             continue;
         }
-        if let Err(pending) = group.admit(pending) {
-            again.push_back(pending);
-        }
+        again.extend(group.admit(pending));
     }
     again.append(deferred);
     *deferred = again;

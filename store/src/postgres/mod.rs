@@ -46,7 +46,7 @@ use crate::{
 };
 
 /// How long reads and claims are tried again while the database does not answer.
-const PATIENCE: Duration = Duration::from_millis(1_000);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The backend on `PostgreSQL`. Its tasks and connections end when it is dropped.
 pub struct Postgres {
@@ -227,7 +227,7 @@ impl Backend for Postgres {
         Box::pin(async move {
             let asked = Instant::now();
             let client = self.client().await?;
-            client.simple_query("").await.map_err(|error| failure::fault(&error))?;
+            client.query_one("SELECT 1", &[]).await.map_err(|error| failure::fault(&error))?;
             drop(client);
             let connections = [self.pool.status(), self.lane_pool.status()]
                 .iter()

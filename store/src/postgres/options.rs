@@ -1,6 +1,9 @@
 //! How the backend reaches its database, and what it bounds.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::{Config, config::Host};
@@ -41,7 +44,7 @@ impl Options {
             wait_timeout: Duration::from_secs(2),
             connect_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(10),
-            lock_timeout: Duration::from_secs(5),
+            lock_timeout: Duration::from_secs(2),
             idle_in_transaction_timeout: Duration::from_secs(10),
             waiting_commits: 10_000,
         }
@@ -59,7 +62,7 @@ impl Options {
             ("lock_timeout", self.lock_timeout),
             ("idle_in_transaction_session_timeout", self.idle_in_transaction_timeout),
         ] {
-            settings.push_str(&format!(" -c {name}={}", bound.as_millis()));
+            let _ = write!(settings, " -c {name}={}", bound.as_millis());
         }
         settings.push_str(PLANNING);
         config.options(settings).connect_timeout(self.connect_timeout);

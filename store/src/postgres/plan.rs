@@ -222,7 +222,7 @@ fn hold<'a>(table: &'static Table, key: &'a Key, expect: Expect, owner: usize) -
     Some(Step { text: text.as_str().into(), params, wants: Some(wants), refusal, owners: vec![owner] })
 }
 
-fn write<'a>(write: &'a Write, owner: usize) -> Step<'a> {
+fn write(write: &Write, owner: usize) -> Step<'_> {
     match write {
         Write::Put { table, row, expect } => put(table, row, *expect, owner),
         Write::Remove { table, key, expect } => remove(table, key, *expect, owner),

@@ -26,7 +26,7 @@ const PROMOTE: &str = "UPDATE work SET ready = true FROM (\
             ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED) AS sleeping \
         UNION ALL SELECT account_id, id FROM (\
             SELECT account_id, id FROM work WHERE duty = $1 AND NOT ready AND holder IS NOT NULL \
-            AND leased_until <= clock_timestamp() ORDER BY leased_until LIMIT 1000 FOR UPDATE SKIP LOCKED) AS lapsed\
+            AND leased_until <= statement_timestamp() ORDER BY leased_until LIMIT 1000 FOR UPDATE SKIP LOCKED) AS lapsed\
     ) AS due WHERE work.account_id = due.account_id AND work.id = due.id";
 
 /// Walks the accounts that have ready items, from one account's first index entry to the next account's, so that a flood

@@ -1,4 +1,8 @@
 //! The conformance suite over both backends, and what only one of them must survive.
 
+#![allow(clippy::disallowed_methods, reason = "a test's tasks end with the test")]
+
+mod faults;
 mod memory;
 mod postgres;
+mod proxy;

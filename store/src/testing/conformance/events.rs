@@ -90,7 +90,7 @@ pub async fn events_can_be_filtered(subject: &Subject) {
     assert_eq!(found(subject, since).await, events);
     let until = EventQuery { until: Some(events[0].at), ..all.clone() };
     assert!(found(subject, until).await.is_empty());
-    let hour = Duration::from_secs(3_600);
+    let hour = Duration::from_hours(1);
     let both = EventQuery { since: Some(events[0].at - hour), until: Some(events[4].at + hour), ..all };
     assert_eq!(found(subject, both).await, events);
     let everywhere = EventQuery { limit: 100, ..EventQuery::default() };
@@ -104,8 +104,8 @@ pub async fn forgetting_takes_the_oldest(subject: &Subject) {
     said(subject, account, &["a", "b", "c"]).await;
     let events = subject.events(account, 3).await;
     let forget = |account, before, limit| subject.store.forget_events(account, before, limit);
-    let late = subject.now() + Duration::from_secs(3_600);
-    assert_eq!(forget(Some(account), events[0].at - Duration::from_secs(60), 10).await.unwrap(), 0);
+    let late = subject.now() + Duration::from_hours(1);
+    assert_eq!(forget(Some(account), events[0].at - Duration::from_mins(1), 10).await.unwrap(), 0);
     assert_eq!(forget(Some(account), late, 2).await.unwrap(), 2);
     assert_eq!(subject.events(account, 1).await, events[2..]);
     assert_eq!(subject.events(other, 1).await.len(), 1);

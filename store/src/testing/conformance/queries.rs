@@ -54,12 +54,15 @@ pub async fn pages_follow_ids_both_ways(subject: &Subject) {
     assert_eq!(subject.store.first::<Thing>(Query::of(account)).await.unwrap(), things.last().cloned());
 }
 
+/// Which things a filter should give.
+type Wanted = Box<dyn Fn(&Thing) -> bool>;
+
 /// Each filter alone and together.
 pub async fn filters_mean_what_they_say(subject: &Subject) {
     let account = subject.id();
     let things = many(subject, account, 30).await;
     let sixth = things[5].head.created_at;
-    let cases: Vec<(Vec<Filter>, Box<dyn Fn(&Thing) -> bool>)> = vec![
+    let cases: Vec<(Vec<Filter>, Wanted)> = vec![
         (vec![Filter::Equal("color", "red".into())], Box::new(|t| t.color.as_deref() == Some("red"))),
         (vec![Filter::Equal("color", Cell::Null)], Box::new(|t| t.color.is_none())),
         (
@@ -150,7 +153,7 @@ pub async fn any_filter_agrees_with_a_plain_scan(subject: &Subject) {
     let mut things = many(subject, account, 40).await;
     let chance = SeededChance::new(41);
     for round in 0..60 {
-        let [kind, first, second, limit, place, order, change] = chance.bytes();
+        let [kind, first, second, limit, place, way, victim] = chance.bytes();
         let color =
             |byte: u8| [Cell::from("red"), "green".into(), "blue".into()][usize::from(byte % 3)].clone();
         let filters = match kind % 5 {
@@ -163,7 +166,7 @@ pub async fn any_filter_agrees_with_a_plain_scan(subject: &Subject) {
             3 => vec![Filter::Since("created_at", things[usize::from(first) % 40].head.created_at)],
             _ => vec![],
         };
-        let order = if order % 2 == 0 { Order::Oldest } else { Order::Newest };
+        let order = if way % 2 == 0 { Order::Oldest } else { Order::Newest };
         let after = (place % 2 == 0).then(|| things[usize::from(place) % 40].head.id);
         let limit = usize::from(limit % 10);
         let query = Query { account: Some(account), filters: filters.clone(), order, after, limit };
@@ -181,7 +184,7 @@ pub async fn any_filter_agrees_with_a_plain_scan(subject: &Subject) {
         });
         expected.truncate(limit);
         assert_eq!(found, expected, "round {round}: {filters:?} {order:?} after {after:?} limit {limit}");
-        let changed = &mut things[usize::from(change) % 40];
+        let changed = &mut things[usize::from(victim) % 40];
         changed.color = (second % 4 != 0).then(|| ["red", "green"][usize::from(first % 2)].to_owned());
         changed.size = i64::from(second % 5);
         subject.put(changed, Expect::Present).await.unwrap();

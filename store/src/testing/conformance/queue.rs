@@ -66,7 +66,7 @@ pub async fn adding_twice_is_a_conflict(subject: &Subject) {
 pub async fn only_what_is_due_is_claimed_best_first(subject: &Subject) {
     let account = subject.id();
     let now = subject.now();
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     let item = |priority, due_at| NewWork { priority, due_at, ..subject.item(account) };
     let (second, first) = (item(0, now - minute), item(0, now - 2 * minute));
     let (urgent, third) = (item(5, now), item(0, now - minute));
@@ -201,7 +201,7 @@ pub async fn a_late_worker_whom_nobody_replaced_may_settle(subject: &Subject) {
     assert!(subject.store.claim(gate).await.unwrap().is_empty());
     settle(subject, &items[0], Settlement::Remove).await.unwrap();
     let held = vec![(Key::new(account, items[1].id), items[1].fence)];
-    let lease = Duration::from_secs(60);
+    let lease = Duration::from_mins(1);
     assert_eq!(subject.store.heartbeat(claim.holder, held, lease).await.unwrap(), [items[1].id]);
     assert!(subject.claimed(2).await.is_empty(), "held again");
     settle(subject, &items[1], Settlement::Remove).await.unwrap();
@@ -217,7 +217,7 @@ pub async fn heartbeats_prolong_what_is_held(subject: &Subject) {
     let items = subject.store.claim(claim.clone()).await.unwrap();
     let key = |item: &Work| Key::new(account, item.id);
     let held = vec![(key(&items[0]), 1), (key(&items[1]), 2), (Key::new(subject.id(), items[2].id), 1)];
-    let lease = Duration::from_secs(60);
+    let lease = Duration::from_mins(1);
     assert!(subject.store.heartbeat(subject.id(), held.clone(), lease).await.unwrap().is_empty());
     assert_eq!(subject.store.heartbeat(claim.holder, held, lease).await.unwrap(), [items[0].id]);
     subject.pass(SHORT * 2).await;
@@ -240,7 +240,7 @@ pub async fn retry_and_release(subject: &Subject) {
     assert!(subject.store.heartbeat(holder, held, SHORT).await.unwrap().is_empty(), "given back");
     let item = subject.claimed(1).await.remove(0);
     assert_eq!((item.attempt, item.fence, item.due_at), (1, 2, new.due_at));
-    let due_at = subject.now() + Duration::from_secs(3_600);
+    let due_at = subject.now() + Duration::from_hours(1);
     let error = "it \0 failed".to_owned();
     settle(subject, &item, Settlement::Retry { due_at, error }).await.unwrap();
     assert!(subject.claimed(1).await.is_empty());
@@ -305,6 +305,10 @@ pub async fn a_lost_fence_undoes_its_batch(subject: &Subject) {
             batch.insert(&outcome).settle(item.settle(Settlement::Remove));
         })
         .await;
+    let again = subject.try_commit(|batch| {
+        batch.settle(item.settle(Settlement::Release)).settle(item.settle(Settlement::Remove));
+    });
+    assert_eq!(again.await.unwrap_err().code, Code::Internal, "an item ends in one way");
     let foreign = crate::Settle { account: subject.id(), ..item.settle(Settlement::Remove) };
     let result = subject.try_commit(|batch| {
         batch.settle(foreign);
@@ -316,7 +320,7 @@ pub async fn a_lost_fence_undoes_its_batch(subject: &Subject) {
 pub async fn next_due_looks_at_waiting_and_held(subject: &Subject) {
     let account = subject.id();
     assert_eq!(subject.store.next_due(DUTY).await.unwrap(), None);
-    let hour = Duration::from_secs(3_600);
+    let hour = Duration::from_hours(1);
     let later = NewWork { due_at: subject.now() + hour, ..subject.item(account) };
     subject
         .commit(|batch| {
@@ -337,7 +341,7 @@ pub async fn next_due_looks_at_waiting_and_held(subject: &Subject) {
 pub async fn the_queue_can_be_read(subject: &Subject) {
     let (account, other) = (subject.id(), subject.id());
     let gate = subject.id();
-    let hour = Duration::from_secs(3_600);
+    let hour = Duration::from_hours(1);
     let early = NewWork { due_at: subject.now() - hour, ..subject.item(account) };
     let gated = subject.item(account).gate(gate);
     let later = NewWork { due_at: subject.now() + hour, ..subject.item(account) };

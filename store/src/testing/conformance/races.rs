@@ -91,8 +91,8 @@ pub async fn a_counter_raced_loses_nothing(subject: &Subject) {
         }
     }))
     .await;
-    let counted: Thing = subject.store.get(key).await.unwrap();
-    assert_eq!((counted.size, counted.head.version), (160, 161));
+    let found: Thing = subject.store.get(key).await.unwrap();
+    assert_eq!((found.size, found.head.version), (160, 161));
 }
 
 /// A limit of 10, and 64 who want to add one.
@@ -107,7 +107,7 @@ pub async fn at_most_holds_under_a_race(subject: &Subject) {
     }))
     .await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 10);
-    assert!(results.iter().flat_map(|result| result.as_ref().err()).all(|f| f.code == Code::QuotaExceeded));
+    assert!(results.iter().filter_map(|result| result.as_ref().err()).all(|f| f.code == Code::QuotaExceeded));
     assert_eq!(subject.store.count::<Thing>(Some(account), vec![]).await.unwrap(), 10);
 }
 

@@ -135,6 +135,7 @@ impl Subject {
 
     /// An event about a subject.
     #[must_use]
+    #[allow(clippy::unused_self, reason = "it reads like its neighbours")]
     pub fn event(&self, account: Uuid, kind: &'static str, subject: Uuid) -> NewEvent {
         NewEvent {
             account,

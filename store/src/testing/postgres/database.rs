@@ -93,9 +93,8 @@ impl Drop for Database {
                 admin.run(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
             });
         });
-        if dropping.join().is_err() && !thread::panicking() {
-            panic!("the database {} could not be dropped", self.name);
-        }
+        let dropped = dropping.join().is_ok() || thread::panicking();
+        assert!(dropped, "the database {} could not be dropped", self.name);
     }
 }
 

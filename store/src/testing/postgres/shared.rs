@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use super::{program, server};
@@ -66,9 +66,8 @@ fn watch(folder: &Path) {
     );
     fs::write(folder.join("used"), "").expect("the server's folder can be written");
     let mut watcher = program::command(Path::new("/bin/sh"));
-    watcher.args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut detached = Command::new("setsid");
-    detached.arg(watcher.get_program()).args(watcher.get_args());
-    detached.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
-    detached.spawn().expect("the watcher starts");
+    watcher.args(["-c", &script]);
+    let mut detached = Command::new("/bin/sh");
+    detached.args(["-c", "setsid \"$@\" </dev/null >/dev/null 2>&1 &", "sh"]).current_dir("/");
+    program::run(detached.arg(watcher.get_program()).args(watcher.get_args()));
 }
