@@ -20,6 +20,9 @@ use crate::{
 /// The time before coming back to a stream, where the server names none.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// How long a stream may be silent: a server says now and then that it is still there.
+const SILENCE_MAX: Duration = Duration::from_secs(90);
+
 /// How many times in a row a stream may break before anything came, until that is a failure.
 const EMPTY_MAX: u32 = 8;
 
@@ -79,7 +82,7 @@ async fn read(
 ) -> Outcome<usize> {
     let (mut decoder, mut seen) = (Decoder::default(), 0);
     let mut stream = response.bytes_stream();
-    while let Some(Ok(bytes)) = stream.next().await {
+    while let Ok(Some(Ok(bytes))) = tokio::time::timeout(SILENCE_MAX, stream.next()).await {
         for event in decoder.push(&bytes) {
             each(&event)?;
             seen += 1;

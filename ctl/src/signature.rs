@@ -82,18 +82,6 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_message_is_the_documented_one() {
-        let execution = json!({
-            "status": "succeeded", "id": "e1", "cpu_time": "3ms", "output": {"b": 1.0, "a": "é"},
-            "actions": [{"type": "random.generate", "id": "a1", "params": {}, "status": "succeeded"}],
-        });
-        let message = message(&execution).expect("a canonical form");
-        let wanted = "service-layer/execution/v1\n{\"actions\":[{\"id\":\"a1\",\"params\":{},\"type\":\"random.generate\"}],\
-                      \"id\":\"e1\",\"output\":{\"a\":\"é\",\"b\":1},\"status\":\"succeeded\"}";
-        assert_eq!(String::from_utf8_lossy(&message), wanted);
-    }
-
-    #[test]
     fn canonical_json_is_that_of_the_standard() {
         let input: Value = serde_json::from_str(
             "{\"numbers\":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],\

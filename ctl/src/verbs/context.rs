@@ -84,12 +84,19 @@ fn list(contexts: &Contexts, matches: &ArgMatches) -> Outcome<()> {
     session::output(matches)?.show(&json!({"items": items}), &columns)
 }
 
+/// The path as it is found from any folder.
+fn absolute(path: &str) -> String {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().into_owned())
+}
+
 fn change(context: &mut Context, matches: &ArgMatches) -> Outcome<()> {
     let changed = |old: &mut Option<String>, name: &str| *old = flag(matches, name).or(old.take());
     changed(&mut context.addr, "addr");
     changed(&mut context.account, "account");
     changed(&mut context.ca_file, "ca-file");
-    let (file, variable) = (flag(matches, "token-file"), flag(matches, "token-env"));
+    context.ca_file = context.ca_file.as_deref().map(absolute);
+    let (file, variable) =
+        (flag(matches, "token-file").map(|path| absolute(&path)), flag(matches, "token-env"));
     if matches.get_flag("token-stdin") {
         let token = Token::new(&value::file("-")?);
         if token.is_empty() {
