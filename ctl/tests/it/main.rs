@@ -1,6 +1,7 @@
 //! The real binary against a scripted server on the loopback interface.
 
 mod contexts;
+mod coverage;
 mod input;
 mod manifests;
 mod outputs;
@@ -10,5 +11,6 @@ mod retries;
 mod server;
 mod shell;
 mod streams;
+mod tls;
 mod verbs;
 mod verify;

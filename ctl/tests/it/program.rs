@@ -16,6 +16,7 @@ pub const TOKEN: &str = "slk_0123456789abcdef_the_token";
 /// The program with an environment of its own.
 pub struct Program {
     home: TempDir,
+    binary: PathBuf,
     variables: Vec<(String, String)>,
     input: String,
 }
@@ -44,7 +45,9 @@ impl Program {
     pub fn alone() -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let document = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/openapi.json");
-        Self { home, variables: Vec::new(), input: String::new() }.with("SERVICE_LAYER_OPENAPI", document)
+        let binary = PathBuf::from(env!("CARGO_BIN_EXE_slctl"));
+        Self { home, binary, variables: Vec::new(), input: String::new() }
+            .with("SERVICE_LAYER_OPENAPI", document)
     }
 
     /// With a variable in its environment; an empty one is unset.
@@ -57,6 +60,14 @@ impl Program {
     /// With this on standard input.
     pub fn input(mut self, text: &str) -> Self {
         text.clone_into(&mut self.input);
+        self
+    }
+
+    /// Without the other programs that are built beside it.
+    pub fn apart(mut self) -> Self {
+        let copy = self.path("slctl");
+        std::fs::copy(&self.binary, &copy).expect("a copy of the program");
+        self.binary = copy;
         self
     }
 
@@ -75,7 +86,7 @@ impl Program {
 
     /// The command, ready to start.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_slctl"));
+        let mut command = Command::new(&self.binary);
         command
             .args(arguments)
             .env_clear()

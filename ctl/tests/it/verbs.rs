@@ -218,7 +218,7 @@ fn dev_starts_the_server_and_lends_a_context() {
         "POST /accounts" => Reply::json(201, &json!({"id": "a-dev"})),
         _ => Reply::json(200, &json!({"items": [{"id": "seen"}], "next_cursor": null})),
     });
-    let program = Program::alone();
+    let program = Program::alone().apart();
     let path = program.file("bin/sld", SLD);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
     program.out(&["context", "set", "before", "--addr", "http://127.0.0.1:1"]);
@@ -256,5 +256,10 @@ fn dev_starts_the_server_and_lends_a_context() {
 
 #[test]
 fn dev_without_a_server_says_so() {
-    assert!(Program::alone().fails(2, &["dev"]).contains("`sld` is neither beside this program nor in PATH"));
+    assert!(
+        Program::alone()
+            .apart()
+            .fails(2, &["dev"])
+            .contains("`sld` is neither beside this program nor in PATH")
+    );
 }
