@@ -12,7 +12,7 @@ use crate::{
     exit::Exit,
     failure::{Failure, Outcome},
     flags::{self, Flag, Place},
-    follow, note, output,
+    follow, names, note, output,
     request::Request,
     schema::Kind,
     session::{Session, flag},
@@ -24,7 +24,7 @@ const PAGES_MAX: usize = 100_000;
 
 /// Calls the operation and shows its answer.
 pub async fn run(session: &Session, operation: &Operation, matches: &ArgMatches) -> Outcome<()> {
-    let request = request(session, operation, matches)?;
+    let request = request(session, operation, matches).await?;
     if operation.streams {
         return follow::show(session, request).await;
     }
@@ -41,11 +41,13 @@ pub async fn run(session: &Session, operation: &Operation, matches: &ArgMatches)
 }
 
 /// The request that the typed words ask for.
-pub fn request(session: &Session, operation: &Operation, matches: &ArgMatches) -> Outcome<Request> {
+pub async fn request(session: &Session, operation: &Operation, matches: &ArgMatches) -> Outcome<Request> {
     let method = Method::from_bytes(operation.method.as_bytes())
         .map_err(|_| Failure::usage(format!("{}: unknown method {}", operation.id, operation.method)))?;
-    let mut request =
-        Request::fill(method, &operation.path, |name| parameter(session, operation, matches, name))?;
+    let ids = names::resolve(session, operation, matches).await?;
+    let mut request = Request::fill(method, &operation.path, |name| {
+        ids.get(name).cloned().map_or_else(|| parameter(session, operation, matches, name), Ok)
+    })?;
     let flags = flags::of(operation);
     for flag in flags.iter().filter(|flag| flag.place == Place::Query) {
         if let Some(value) = typed(matches, flag)? {
@@ -101,7 +103,13 @@ fn is_set(matches: &ArgMatches, name: &str) -> bool {
     matches.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or(false)
 }
 
-fn parameter(session: &Session, operation: &Operation, matches: &ArgMatches, name: &str) -> Outcome<String> {
+/// A parameter of the path as it was typed; the account may be known otherwise.
+pub fn parameter(
+    session: &Session,
+    operation: &Operation,
+    matches: &ArgMatches,
+    name: &str,
+) -> Outcome<String> {
     if let Some(value) = flag(matches, &format!("path:{name}")) {
         return Ok(value);
     }

@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, builder::PossibleValuesParser};
 
 use crate::{
     document::{Body, Operation},
-    schema::{Kind, Property},
+    schema::{Kind, Property, Role},
 };
 
 /// Flags that exist everywhere or are ours; a parameter of such a name is told apart by where it goes: `--body-output`.
@@ -68,7 +68,7 @@ impl Flag<'_> {
 
     /// Whether its value must not stand on a command line, where every user of the machine sees it.
     pub fn is_secret(&self) -> bool {
-        self.place == Place::Body && self.property.secret
+        self.place == Place::Body && self.property.role == Role::Secret
     }
 }
 

@@ -11,6 +11,7 @@ mod exit;
 mod failure;
 mod flags;
 mod follow;
+mod names;
 mod output;
 mod problem;
 mod request;

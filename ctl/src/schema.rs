@@ -37,10 +37,32 @@ pub struct Property {
     pub required: bool,
     /// Whether it may be null.
     pub nullable: bool,
-    /// Whether it must not be seen: then it is read from a file too.
-    pub secret: bool,
+    /// Which care it needs.
+    pub role: Role,
     /// One line about it.
     pub description: String,
+}
+
+/// Which care a value needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// None.
+    Plain,
+    /// It must not be seen: it is read from a file too.
+    Secret,
+    /// It is an id: a name will do where a list tells the id.
+    Id,
+}
+
+impl Role {
+    fn of(resolved: &Value, schema: &Value) -> Self {
+        match resolved["format"].as_str() {
+            Some("password") => Self::Secret,
+            _ if resolved["writeOnly"] == true || schema["writeOnly"] == true => Self::Secret,
+            Some("uuid") => Self::Id,
+            _ => Self::Plain,
+        }
+    }
 }
 
 impl Property {
@@ -51,7 +73,7 @@ impl Property {
             kind: Kind::Text(Vec::new()),
             required: true,
             nullable: false,
-            secret: false,
+            role: Role::Plain,
             description: String::new(),
         }
     }
@@ -92,9 +114,7 @@ fn at_depth(root: &Value, name: &str, schema: &Value, required: bool, depth: usi
         kind: kind_at(root, schema, depth),
         required,
         nullable: is_nullable(root, schema),
-        secret: resolved["writeOnly"] == true
-            || schema["writeOnly"] == true
-            || resolved["format"] == "password",
+        role: Role::of(resolved, schema),
         description: described.unwrap_or_default().to_owned(),
     }
 }

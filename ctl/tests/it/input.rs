@@ -186,3 +186,20 @@ fn help_tells_method_path_and_scope() {
     assert!(help.contains("[required]"), "{help}");
     assert!(Program::alone().out(&["--version"]).starts_with("slctl "));
 }
+
+#[test]
+fn a_name_is_understood_where_a_list_tells_the_id() {
+    let id = "0198c0de-0000-7000-8000-000000000001";
+    let list = json!({"items": [
+        {"id": "0198c0de-0000-7000-8000-000000000002", "name": "twin"}, {"id": id, "name": "ci"},
+        {"id": "0198c0de-0000-7000-8000-000000000003", "name": "twin"},
+    ], "next_cursor": null});
+    let server = Server::always(200, &list);
+    let program = Program::of(&server);
+    program.out(&["tokens", "revoke", "ci"]);
+    program.out(&["tokens", "revoke", id]);
+    let revoke = format!("DELETE /accounts/acc/tokens/{id}");
+    assert_eq!(server.lines(), ["GET /accounts/acc/tokens?limit=500", &revoke, &revoke]);
+    assert!(program.fails(5, &["tokens", "revoke", "cd"]).contains("no token is called `cd`"));
+    assert!(program.fails(6, &["tokens", "revoke", "twin"]).contains("give the id"));
+}
