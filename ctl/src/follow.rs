@@ -52,19 +52,23 @@ pub async fn follow(
     mut each: impl FnMut(&Event) -> Outcome<()>,
 ) -> Outcome<End> {
     request.headers.push(("accept".to_owned(), "text/event-stream".to_owned()));
-    let (mut empty, mut retry, mut begun) = (0, RETRY, false);
+    let (mut empty, mut retry, mut begun, mut settled) = (0, RETRY, false, None);
     loop {
-        let seen = match session.client.open(&request).await {
-            Ok(response) if response.status().as_u16() == 204 => return Ok(End::Over),
+        let read = match session.client.open(&request).await {
+            Ok(response) if response.status().as_u16() == 204 => {
+                return Ok(settled.map_or(End::Over, End::Settled));
+            }
             Ok(response) => read(response, &mut request, &mut retry, &mut each).await?,
             Err(failure) if failure.exit != Exit::Unavailable || !begun => return Err(failure),
-            Err(_) => 0,
+            Err(_) => Read::default(),
         };
         begun = true;
-        if let Some(settled) = settled(session, &request).await? {
-            return Ok(End::Settled(settled));
+        // A stream that began when the thing was settled already has told everything when it ends.
+        if let Some(end) = read.end.or(settled.filter(|_| read.complete)) {
+            return Ok(End::Settled(end));
         }
-        empty = if seen > 0 { 0 } else { empty + 1 };
+        settled = self::settled(session, &request).await?;
+        empty = if read.seen > 0 { 0 } else { empty + 1 };
         if empty > EMPTY_MAX {
             return Err(Failure::new(Exit::Unavailable, "the stream breaks before anything comes"));
         }
@@ -73,32 +77,64 @@ pub async fn follow(
     }
 }
 
-/// Reads a stream to its end and gives the number of events. What came after the last whole event comes again.
+/// What one connection brought.
+#[derive(Default)]
+struct Read {
+    /// How many events.
+    seen: usize,
+    /// Whether the server ended it, and not a fault on the way.
+    complete: bool,
+    /// The settled thing, where the last event told it.
+    end: Option<Value>,
+}
+
+/// Reads a stream to its end. What came after the last whole event comes again.
 async fn read(
     response: Response,
     request: &mut Request,
     retry: &mut Duration,
     each: &mut impl FnMut(&Event) -> Outcome<()>,
-) -> Outcome<usize> {
-    let (mut decoder, mut seen) = (Decoder::default(), 0);
+) -> Outcome<Read> {
+    let (mut decoder, mut read) = (Decoder::default(), Read::default());
     let mut stream = response.bytes_stream();
-    while let Ok(Some(Ok(bytes))) = tokio::time::timeout(SILENCE_MAX, stream.next()).await {
+    loop {
+        let bytes = match tokio::time::timeout(SILENCE_MAX, stream.next()).await {
+            Ok(Some(Ok(bytes))) => bytes,
+            Ok(None) => {
+                read.complete = true;
+                return Ok(read);
+            }
+            Ok(Some(Err(_))) | Err(_) => return Ok(read),
+        };
         for event in decoder.push(&bytes) {
             each(&event)?;
-            seen += 1;
+            read.seen += 1;
+            read.end = end(request, &event);
+            if read.end.is_some() {
+                return Ok(read);
+            }
             if let Some(id) = &event.id {
                 request.headers.retain(|(name, _)| name != "last-event-id");
                 request.headers.push(("last-event-id".to_owned(), id.clone()));
             }
         }
+        *retry = decoder.retry.unwrap_or(*retry);
     }
-    *retry = decoder.retry.unwrap_or(*retry);
-    Ok(seen)
+}
+
+/// The last event of the logs of a thing is the thing itself, settled.
+fn end(stream: &Request, event: &Event) -> Option<Value> {
+    let data = is_about_one(stream).then(|| serde_json::from_str(&event.data).ok())??;
+    is_settled(&data).then_some(data)
+}
+
+fn is_about_one(stream: &Request) -> bool {
+    stream.path.last().is_some_and(|last| last == "logs")
 }
 
 /// The thing above the stream in its path, if it is settled.
 async fn settled(session: &Session, stream: &Request) -> Outcome<Option<Value>> {
-    if stream.path.last().is_none_or(|last| last != "logs") {
+    if !is_about_one(stream) {
         return Ok(None);
     }
     let path = stream.path[..stream.path.len() - 1].to_vec();
@@ -130,8 +166,9 @@ pub fn print(session: &Session, event: &Event) -> Outcome<()> {
 
 /// An event on one line: when, what, about what, and the rest.
 fn line(event: &Event, data: &Value) -> String {
-    let Some(members) = data.as_object() else {
-        return format!("{}\n", text::one_line(&text::plain(data)));
+    let Some(members) = data.as_object().filter(|_| !is_settled(data)) else {
+        let told = if is_settled(data) { &data["status"] } else { data };
+        return format!("{}\n", text::one_line(&text::plain(told)));
     };
     let part = |names: &[&str]| names.iter().find_map(|name| members.get(*name)).map(text::plain);
     let known =

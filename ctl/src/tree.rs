@@ -48,7 +48,6 @@ fn frame() -> Command {
         .after_help("Exit codes and manifests: docs/slctl.md. Each command has its own --help.")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .infer_subcommands(false)
         .disable_help_subcommand(true)
         .args(globals())
 }

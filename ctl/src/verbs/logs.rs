@@ -55,6 +55,7 @@ fn entry(log: &Value) -> Event {
 /// In a table's place a log is a line; elsewhere it is the log itself, without the frame of the stream.
 fn print(session: &Session, event: &Event) -> Outcome<()> {
     match serde_json::from_str::<Value>(&event.data) {
+        Ok(log) if follow::is_settled(&log) => Ok(()),
         Ok(log) if session.output.mode != Mode::Table => session.output.show(&log, &[]),
         _ => follow::print(session, event),
     }

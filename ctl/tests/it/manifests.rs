@@ -67,7 +67,7 @@ fn tagged(status: u16, value: &Value) -> Reply {
 fn function(id: &str, name: &str, source: &str) -> Value {
     json!({
         "id": id, "name": name, "source": source, "description": null, "secrets": ["b", "a"], "status": "active",
-        "limits": {"wall": "1m 30s", "heap_bytes": 64}, "version": 7, "created_at": "2026-01-01T00:00:00Z",
+        "limits": {"wall": "1m 30s", "heap_bytes": 64, "fetch": true}, "version": 7, "created_at": "2026-01-01T00:00:00Z",
     })
 }
 
@@ -136,6 +136,12 @@ fn diff_shows_what_apply_would_change() {
     }
     assert_eq!(changes(&server), Vec::<String>::new());
     program.out(&["apply", "-f", &manifest]);
+    let patch = server.seen().into_iter().find(|seen| seen.line.starts_with("PATCH")).expect("the amendment");
+    assert_eq!(
+        patch.json()["limits"],
+        json!({"heap_bytes": 65, "wall": "90s", "fetch": true}),
+        "what is not said stays"
+    );
     assert_eq!(program.out(&["diff", "-f", &manifest]), "");
 }
 

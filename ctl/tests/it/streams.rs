@@ -7,12 +7,13 @@ use crate::{
     server::{Reply, Seen, Server},
 };
 
-/// An execution that writes three logs over three connections, the second of which brings nothing, and then ends so.
+/// An execution that writes two logs over three connections, the second of which brings nothing. It has ended so before
+/// the last connection is made: what it wrote until then must still come.
 fn execution(status: &'static str) -> Server {
     let mut connections = 0;
     Server::start(move |seen: &Seen| {
         if !seen.line.ends_with("/logs") {
-            let status = if connections < 3 { "running" } else { status };
+            let status = if connections < 2 { "running" } else { status };
             let error = json!({"class": "Error", "message": "it broke"});
             return Reply::json(
                 200,
@@ -90,4 +91,17 @@ fn a_stream_that_is_refused_is_not_tried_again() {
     let server = Server::script(vec![Reply::problem(404, "not_found")]);
     Program::of(&server).fails(5, &["logs", "-f", "nothing"]);
     assert_eq!(server.lines().len(), 1);
+}
+
+#[test]
+fn logs_end_with_the_execution_where_the_stream_tells_it() {
+    let ended = r#"{"id":"e1","status":"failed","error":{"message":"it broke"}}"#;
+    let line = r#"{"sequence":1,"level":"info","message":"one","at":"0.5ms"}"#;
+    let stream = format!("id: 1\nevent: log\ndata: {line}\n\nevent: ended\ndata: {ended}\n\n");
+    let server = Server::script(vec![Reply::events(&stream)]);
+    let program = Program::of(&server);
+    let run = program.run(&["logs", "-f", "e1"]);
+    assert_eq!((run.code, run.out.as_str()), (10, "0.5ms  info  one\n"), "{run:?}");
+    assert_eq!(server.lines().len(), 1, "nothing more is asked");
+    assert_eq!(program.out(&["executions", "logs", "e1"]), "0.5ms  info  one\nfailed\n");
 }

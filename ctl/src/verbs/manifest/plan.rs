@@ -139,12 +139,10 @@ impl Step {
         let differs = |(name, wanted): &(&String, &Value)| {
             !compare::agrees(found.fields.get(*name).unwrap_or(&Value::Null), wanted)
         };
-        self.manifest
-            .fields
-            .iter()
-            .filter(differs)
-            .map(|(name, wanted)| (name.clone(), wanted.clone()))
-            .collect()
+        let amended = |(name, wanted): (&String, &Value)| {
+            (name.clone(), compare::amended(found.fields.get(name), wanted))
+        };
+        self.manifest.fields.iter().filter(differs).map(amended).collect()
     }
 
     /// The change as a unified diff of the manifests before and after.
