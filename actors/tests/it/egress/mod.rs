@@ -25,8 +25,8 @@ use tokio::{
 use uuid::Uuid;
 
 /// A server on loopback that plays `script` to every connection whose request head it has read.
-struct Origin {
-    port: u16,
+pub(crate) struct Origin {
+    pub(crate) port: u16,
     connections: Arc<AtomicUsize>,
     heads: Arc<Mutex<Vec<String>>>,
 }
@@ -65,7 +65,7 @@ impl Origin {
     }
 
     /// Answers every request with these bytes and closes.
-    async fn saying(answer: impl Into<Vec<u8>>) -> Self {
+    pub(crate) async fn saying(answer: impl Into<Vec<u8>>) -> Self {
         let answer = Arc::new(answer.into());
         Self::start(move |mut stream, _| {
             let answer = Arc::clone(&answer);
@@ -81,11 +81,11 @@ impl Origin {
         self.connections.load(Ordering::SeqCst)
     }
 
-    fn last_head(&self) -> String {
+    pub(crate) fn last_head(&self) -> String {
         self.heads.lock().unwrap().last().cloned().unwrap_or_default()
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 }

@@ -1,6 +1,7 @@
 //! The sandbox, with a host that lies (`rogue`) and with the real one (`real`).
 
 mod pool;
+mod real;
 mod rogue;
 
 use std::{
