@@ -1,0 +1,108 @@
+//! Bodies: bounded in size and time, of one media type, never encoded.
+
+use std::time::Duration;
+
+use actix_web::{
+    http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING},
+    web::{Bytes, BytesMut, Payload},
+};
+use futures_util::StreamExt as _;
+use sl_actors::{Code, Fault};
+
+use crate::settings::{BODY_DEADLINE, BODY_LIMIT};
+
+/// The bounds of a body.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The largest, in bytes.
+    pub limit: usize,
+    /// How long it may take.
+    pub deadline: Duration,
+}
+
+/// Reads a body; empty where there is none.
+///
+/// # Errors
+/// [`Code::UnsupportedMediaType`], [`Code::TooLarge`], [`Code::Malformed`]; [`Code::TimedOut`] past the deadline.
+pub async fn read(headers: &HeaderMap, payload: Payload, bounds: Bounds) -> Result<Bytes, Fault> {
+    let announced = announced(headers)?;
+    if announced > bounds.limit as u64 {
+        return Err(too_large(bounds, announced));
+    }
+    if announced > 0 || headers.contains_key(TRANSFER_ENCODING) {
+        check_media_type(headers)?;
+    }
+    tokio::time::timeout(bounds.deadline, gather(payload, bounds)).await.map_err(|_| too_slow(bounds))?
+}
+
+async fn gather(mut payload: Payload, bounds: Bounds) -> Result<Bytes, Fault> {
+    let mut whole = BytesMut::new();
+    while let Some(part) = payload.next().await {
+        let part = part.map_err(|error| {
+            Fault::new(Code::Malformed, "the body broke off or is not framed as HTTP demands").because(error)
+        })?;
+        if whole.len() + part.len() > bounds.limit {
+            return Err(too_large(bounds, (whole.len() + part.len()) as u64));
+        }
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole.freeze())
+}
+
+fn announced(headers: &HeaderMap) -> Result<u64, Fault> {
+    let Some(value) = headers.get(CONTENT_LENGTH) else { return Ok(0) };
+    let length = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    length.ok_or_else(|| Fault::new(Code::Malformed, "Content-Length: not a whole number"))
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Fault> {
+    let refused = |why| Fault::new(Code::UnsupportedMediaType, why);
+    if headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(refused("Content-Encoding: bodies are taken as they are, without an encoding"));
+    }
+    let wanted = "Content-Type: bodies are application/json";
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(|| refused(wanted))?;
+    let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
+    let charset = parameters.trim().to_ascii_lowercase().replace('"', "");
+    let is_json = essence.trim().eq_ignore_ascii_case("application/json");
+    if is_json && (charset.is_empty() || charset == "charset=utf-8") { Ok(()) } else { Err(refused(wanted)) }
+}
+
+fn too_large(bounds: Bounds, found: u64) -> Fault {
+    let limit = bounds.limit as u64;
+    Fault::new(Code::TooLarge, format!("the body has {found} bytes or more; the limit is {limit}"))
+        .limited(BODY_LIMIT.name, limit, found)
+}
+
+fn too_slow(bounds: Bounds) -> Fault {
+    let limit = u64::try_from(bounds.deadline.as_millis()).unwrap_or(u64::MAX);
+    Fault::new(Code::TimedOut, "the body did not arrive in time").limited(BODY_DEADLINE.name, limit, limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn with(pairs: &[(actix_web::http::header::HeaderName, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(name.clone(), HeaderValue::from_str(value).expect("a header value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn bodies_are_plain_json() {
+        for value in ["application/json", "Application/JSON; charset=utf-8", "application/json;charset=\"UTF-8\""] {
+            assert!(check_media_type(&with(&[(CONTENT_TYPE, value)])).is_ok(), "{value}");
+        }
+        for value in ["text/plain", "application/json; charset=latin1", "application/jsonp", "application/xml", ""] {
+            assert!(check_media_type(&with(&[(CONTENT_TYPE, value)])).is_err(), "{value}");
+        }
+        assert!(check_media_type(&HeaderMap::new()).is_err());
+        let zipped = with(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]);
+        assert_eq!(check_media_type(&zipped).expect_err("encoded").code, Code::UnsupportedMediaType);
+    }
+}

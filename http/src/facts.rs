@@ -1,0 +1,49 @@
+//! What the headers of an answer tell of it: its id and its version.
+
+use serde::Deserialize;
+
+/// Read off the answer as it was written; everything else of it is skipped.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct Facts {
+    /// Its id.
+    pub id: Option<String>,
+    /// Its name, which stands for the id where there is none.
+    pub name: Option<String>,
+    /// Its version.
+    pub version: Option<i64>,
+}
+
+impl Facts {
+    /// The facts of an answer; none where it has none.
+    pub fn of(answer: &[u8]) -> Self {
+        serde_json::from_slice(answer).unwrap_or_default()
+    }
+
+    /// What the path of the thing ends with.
+    pub fn path_end(&self) -> Option<&str> {
+        self.id.as_deref().or(self.name.as_deref())
+    }
+
+    /// The entity tag (RFC 9110, section 8.8.3).
+    pub fn tag(&self) -> Option<String> {
+        self.version.map(|version| format!("\"{version}\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_tells_its_own_id_and_version_and_not_those_within() {
+        let told = Facts::of(br#"{"nested":{"id":"9","version":9},"id":"7","version":3}"#);
+        assert_eq!((told.path_end(), told.tag().as_deref()), (Some("7"), Some("\"3\"")));
+    }
+
+    #[test]
+    fn lists_and_nothing_tell_nothing() {
+        assert_eq!(Facts::of(b"[1]"), Facts::default());
+        assert_eq!(Facts::of(b""), Facts::default());
+    }
+}

@@ -1,0 +1,417 @@
+//! An operation of the API as a value: from it follow route, document, permission, metric label and tests.
+
+use std::{collections::BTreeMap, future::Future, sync::Arc};
+
+use actix_web::{http::Method, web::Bytes};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use sl_actors::{
+    Action, Fault,
+    caller::{Caller, Scope},
+    idempotency::Ticket,
+    page::PageRequest,
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    front::Front,
+    input::{Input, Received},
+    json,
+    live::Session,
+    query,
+    schemas::Schemas,
+};
+
+/// Who may call an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Anybody, without a token.
+    Open,
+    /// A token of this scope; operators have all.
+    Scope(Scope),
+    /// An operator.
+    Operator,
+}
+
+impl Needs {
+    /// As the document says it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Scope(Scope::Read) => "read",
+            Self::Scope(Scope::Run) => "run",
+            Self::Scope(Scope::Write) => "write",
+            Self::Scope(Scope::Admin) => "admin",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// JSON.
+    Json,
+    /// No body.
+    Nothing,
+    /// Text of this media type.
+    Text(&'static str),
+    /// Server-sent events.
+    Events,
+}
+
+/// What an operation answers.
+pub enum Body {
+    /// JSON, written.
+    Json(Vec<u8>),
+    /// No body.
+    Nothing,
+    /// Text of a media type.
+    Text(&'static str, Bytes),
+    /// Server-sent events.
+    Events(Box<Session>),
+}
+
+/// What an operation answers, and with which status where that is not the usual one.
+pub struct Answer {
+    /// The status, where it is not the operation's.
+    pub status: Option<u16>,
+    /// The body.
+    pub body: Body,
+}
+
+/// Who does it, for which account.
+pub struct Performer {
+    /// The front end.
+    pub front: Arc<Front>,
+    /// The account of the path, or the system.
+    pub account: Uuid,
+    /// Who asks.
+    pub caller: Arc<Caller>,
+    /// What makes the request repeatable.
+    pub ticket: Option<Arc<Ticket>>,
+    /// The token that came with the request; streams look at it again and again.
+    pub token: String,
+}
+
+/// A request that was read without a fault and can be performed.
+pub type Prepared = Box<dyn FnOnce(Performer) -> BoxFuture<'static, Result<Answer, Fault>> + Send>;
+type Prepare = Box<dyn Fn(Received, usize) -> Result<Prepared, Fault> + Send + Sync>;
+/// The properties of a type, each with its schema and whether it is required.
+pub type Properties = fn(&mut Schemas) -> BTreeMap<String, (Value, bool)>;
+/// Adds a type to the document's schemas and answers how to refer to it; nothing for the unit type.
+pub type Shape = fn(&mut Schemas) -> Option<Value>;
+
+/// One operation of the API.
+pub struct Operation {
+    /// The method.
+    pub method: Method,
+    /// The path with its parameters in braces.
+    pub path: &'static str,
+    /// The dotted id, which is also the words of its command.
+    pub id: String,
+    /// One line about it.
+    pub summary: String,
+    /// More about it.
+    pub description: &'static str,
+    /// Who may call it.
+    pub needs: Needs,
+    /// The status of success.
+    pub status: u16,
+    /// The statuses of success besides, each with its meaning.
+    pub also: BTreeMap<u16, &'static str>,
+    /// The columns of a table of its items.
+    pub columns: &'static [&'static str],
+    /// Whether it answers a page of a list.
+    pub lists: bool,
+    /// Whether headers repeat what its answer tells: the version as entity tag, the place of what was created.
+    pub tells_facts: bool,
+    /// The form of its answer.
+    pub form: Form,
+    /// The parameters of its query, those of pages left out.
+    pub query_parameters: Properties,
+    /// The type of its body.
+    pub body: Shape,
+    /// Whether a request without a body is refused.
+    pub body_required: bool,
+    /// The type of its answer.
+    pub answer: Shape,
+    prepare: Prepare,
+}
+
+impl std::fmt::Debug for Operation {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Operation").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Operation {
+    /// Whether it changes anything: such operations take an `Idempotency-Key`.
+    #[must_use]
+    pub fn mutates(&self) -> bool {
+        self.method != Method::GET
+    }
+
+    /// The parameters of its path, in order.
+    pub fn path_parameters(&self) -> impl Iterator<Item = &'static str> {
+        self.path.split('/').filter_map(|step| step.strip_prefix('{')?.strip_suffix('}'))
+    }
+
+    /// Reads a request; JSON may be `depth` levels deep.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub fn prepare(&self, received: Received, depth: usize) -> Result<Prepared, Fault> {
+        (self.prepare)(received, depth)
+    }
+}
+
+/// An operation whose action is still to be said.
+#[derive(Debug)]
+pub struct Draft {
+    method: Method,
+    path: &'static str,
+    id: String,
+    summary: String,
+    description: &'static str,
+    needs: Needs,
+    status: u16,
+    also: BTreeMap<u16, &'static str>,
+    columns: &'static [&'static str],
+    lists: bool,
+}
+
+/// Begins an operation. Without a further word it reads what needs the scope `read`.
+#[must_use]
+pub fn operation(
+    method: Method,
+    path: &'static str,
+    id: impl Into<String>,
+    summary: impl Into<String>,
+) -> Draft {
+    Draft {
+        method,
+        path,
+        id: id.into(),
+        summary: summary.into(),
+        description: "",
+        needs: Needs::Scope(Scope::Read),
+        status: 200,
+        also: BTreeMap::new(),
+        columns: &[],
+        lists: false,
+    }
+}
+
+impl Draft {
+    /// Says more about it.
+    #[must_use]
+    pub const fn told(mut self, description: &'static str) -> Self {
+        self.description = description;
+        self
+    }
+
+    /// Asks for a scope.
+    #[must_use]
+    pub const fn scope(mut self, scope: Scope) -> Self {
+        self.needs = Needs::Scope(scope);
+        self
+    }
+
+    /// Only for operators.
+    #[must_use]
+    pub const fn operator(mut self) -> Self {
+        self.needs = Needs::Operator;
+        self
+    }
+
+    /// For anybody, without a token.
+    #[must_use]
+    pub const fn open(mut self) -> Self {
+        self.needs = Needs::Open;
+        self
+    }
+
+    /// Answers this status where it succeeds.
+    #[must_use]
+    pub const fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// May answer this status as well where it succeeds.
+    #[must_use]
+    pub fn also(mut self, status: u16, meaning: &'static str) -> Self {
+        self.also.insert(status, meaning);
+        self
+    }
+
+    /// Answers a page of a list, shown in these columns.
+    #[must_use]
+    pub const fn pages(mut self, columns: &'static [&'static str]) -> Self {
+        self.lists = true;
+        self.columns = columns;
+        self
+    }
+
+    /// Answers a list that has no pages, shown in these columns.
+    #[must_use]
+    pub const fn columns(mut self, columns: &'static [&'static str]) -> Self {
+        self.columns = columns;
+        self
+    }
+
+    /// Does this action.
+    pub fn action<Q, B, A>(
+        self,
+        make: impl Fn(Input<Q, B>) -> Result<A, Fault> + Send + Sync + 'static,
+    ) -> Operation
+    where
+        Q: DeserializeOwned + ToSchema + 'static,
+        B: DeserializeOwned + ToSchema + 'static,
+        A: Action,
+        A::Output: Serialize + ToSchema,
+    {
+        self.action_with(make, |_| None)
+    }
+
+    /// Does this action, whose output says the status.
+    pub fn action_with<Q, B, A>(
+        self,
+        make: impl Fn(Input<Q, B>) -> Result<A, Fault> + Send + Sync + 'static,
+        status: fn(&A::Output) -> Option<u16>,
+    ) -> Operation
+    where
+        Q: DeserializeOwned + ToSchema + 'static,
+        B: DeserializeOwned + ToSchema + 'static,
+        A: Action,
+        A::Output: Serialize + ToSchema,
+    {
+        let form = if is_unit::<A::Output>() { Form::Nothing } else { Form::Json };
+        self.finish::<Q, B, A::Output>(form, move |input| {
+            let action = make(input)?;
+            Ok(Box::new(move |performer: Performer| {
+                let Performer { front, account, caller, ticket, .. } = performer;
+                async move {
+                    let output = front.runtime.perform(account, caller, ticket, action).await?;
+                    let status = status(&output);
+                    if is_unit::<A::Output>() {
+                        return Ok(Answer { status, body: Body::Nothing });
+                    }
+                    Ok(Answer { status, body: written(&output)? })
+                }
+                .boxed()
+            }))
+        })
+    }
+
+    /// Answers what the front end itself knows.
+    pub fn read<Q, T, F>(self, read: fn(Arc<Front>, Input<Q>) -> F) -> Operation
+    where
+        Q: DeserializeOwned + ToSchema + Send + 'static,
+        T: Serialize + ToSchema + Send + 'static,
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        self.finish::<Q, (), T>(Form::Json, move |input| {
+            Ok(Box::new(move |performer: Performer| {
+                async move { Ok(Answer { status: None, body: written(&read(performer.front, input).await?)? }) }
+                    .boxed()
+            }))
+        })
+    }
+
+    /// Answers text that the front end itself knows.
+    pub fn text(
+        self,
+        media_type: &'static str,
+        text: fn(&Front) -> Result<Bytes, Fault>,
+    ) -> Operation {
+        self.finish::<(), (), ()>(Form::Text(media_type), move |_| {
+            Ok(Box::new(move |performer: Performer| {
+                let told = text(&performer.front);
+                async move { told.map(|told| Answer { status: None, body: Body::Text(media_type, told) }) }.boxed()
+            }))
+        })
+    }
+
+    /// Answers a live stream.
+    pub fn stream<Q, F>(
+        self,
+        open: impl Fn(Performer, Input<Q>) -> F + Clone + Send + Sync + 'static,
+    ) -> Operation
+    where
+        Q: DeserializeOwned + ToSchema + Send + 'static,
+        F: Future<Output = Result<Session, Fault>> + Send + 'static,
+    {
+        self.finish::<Q, (), ()>(Form::Events, move |input| {
+            let open = open.clone();
+            Ok(Box::new(move |performer: Performer| {
+                async move { Ok(Answer { status: None, body: Body::Events(Box::new(open(performer, input).await?)) }) }
+                    .boxed()
+            }))
+        })
+    }
+
+    fn finish<Q, B, T>(
+        self,
+        form: Form,
+        prepare: impl Fn(Input<Q, B>) -> Result<Prepared, Fault> + Send + Sync + 'static,
+    ) -> Operation
+    where
+        Q: DeserializeOwned + ToSchema + 'static,
+        B: DeserializeOwned + ToSchema + 'static,
+        T: ToSchema + 'static,
+    {
+        let lists = self.lists;
+        let mut parameters = Schemas::default().parameters::<Q>().into_keys().collect::<Vec<_>>();
+        if lists {
+            parameters.extend(query::PAGE.map(str::to_owned));
+        }
+        Operation {
+            method: self.method,
+            path: self.path,
+            id: self.id,
+            summary: self.summary,
+            description: self.description,
+            needs: self.needs,
+            status: self.status,
+            also: self.also,
+            columns: self.columns,
+            tells_facts: self.status == 201 || Schemas::default().parameters::<T>().contains_key("version"),
+            lists,
+            form,
+            query_parameters: Schemas::parameters::<Q>,
+            body: shape::<B>,
+            body_required: serde_json::from_slice::<B>(b"null").is_err(),
+            answer: shape::<T>,
+            prepare: Box::new(move |received, depth| {
+                let mut query = query::Query::parse(&received.query, &parameters)?;
+                let page = if lists { query.page()? } else { PageRequest::default() };
+                prepare(Input {
+                    query: query.read()?,
+                    body: json::read(&received.body, depth)?,
+                    caller: received.caller,
+                    path: received.path,
+                    page,
+                    expected: received.expected,
+                    last_event_id: received.last_event_id,
+                })
+            }),
+        }
+    }
+}
+
+fn written<T: Serialize>(output: &T) -> Result<Body, Fault> {
+    serde_json::to_vec(output).map(Body::Json).map_err(Fault::internal)
+}
+
+fn is_unit<T: 'static>() -> bool {
+    std::any::TypeId::of::<T>() == std::any::TypeId::of::<()>()
+}
+
+fn shape<T: ToSchema + 'static>(schemas: &mut Schemas) -> Option<Value> {
+    (!is_unit::<T>()).then(|| schemas.reference::<T>())
+}

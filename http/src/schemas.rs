@@ -1,0 +1,75 @@
+//! The schemas of the document, gathered from the types of the operations.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, Schema},
+};
+
+/// The schemas by name.
+#[derive(Debug, Default)]
+pub struct Schemas {
+    known: BTreeMap<String, Value>,
+    clashes: Vec<String>,
+}
+
+impl Schemas {
+    /// Adds a type with all it is made of, and answers how to refer to it.
+    pub fn reference<T: ToSchema>(&mut self) -> Value {
+        let name = T::name().into_owned();
+        let mut within = vec![(name.clone(), T::schema())];
+        T::schemas(&mut within);
+        for (name, schema) in within {
+            self.add(name, schema);
+        }
+        json!({"$ref": format!("#/components/schemas/{name}")})
+    }
+
+    /// The properties of an object type, each with its schema and whether it is required.
+    pub fn parameters<T: ToSchema>(&mut self) -> BTreeMap<String, (Value, bool)> {
+        let schema = written(&T::schema());
+        let mut within = Vec::new();
+        T::schemas(&mut within);
+        for (name, schema) in within {
+            self.add(name, schema);
+        }
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        let properties = schema["properties"].as_object().cloned().unwrap_or_default();
+        properties
+            .into_iter()
+            .map(|(name, schema)| {
+                let required = required.contains(&Value::String(name.clone()));
+                (name, (schema, required))
+            })
+            .collect()
+    }
+
+    /// The names that two different types share.
+    #[must_use]
+    pub fn clashes(&self) -> &[String] {
+        &self.clashes
+    }
+
+    /// All of them, as the document holds them.
+    #[must_use]
+    pub fn into_value(self) -> Value {
+        Value::Object(self.known.into_iter().collect::<Map<_, _>>())
+    }
+
+    fn add(&mut self, name: String, schema: RefOr<Schema>) {
+        let schema = written(&schema);
+        match self.known.get(&name) {
+            Some(known) if *known != schema => self.clashes.push(name),
+            Some(_) => {}
+            None => {
+                self.known.insert(name, schema);
+            }
+        }
+    }
+}
+
+fn written(schema: &RefOr<Schema>) -> Value {
+    serde_json::to_value(schema).unwrap_or_default()
+}
