@@ -116,7 +116,9 @@ mod tests {
         for value in ["Bearer abc", "bearer abc", "BEARER   abc  "] {
             assert_eq!(bearer(&with(&[value])).expect(value), "abc");
         }
-        for values in [&[][..], &["Basic abc"], &["Bearer"], &["Bearer "], &["Bearer a b"], &["Bearer a", "Bearer b"]] {
+        for values in
+            [&[][..], &["Basic abc"], &["Bearer"], &["Bearer "], &["Bearer a b"], &["Bearer a", "Bearer b"]]
+        {
             assert_eq!(bearer(&with(values)).expect_err("refused").code, Code::Unauthorized, "{values:?}");
         }
     }

@@ -57,11 +57,13 @@ fn announced(headers: &HeaderMap) -> Result<u64, Fault> {
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Fault> {
     let refused = |why| Fault::new(Code::UnsupportedMediaType, why);
-    if headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         return Err(refused("Content-Encoding: bodies are taken as they are, without an encoding"));
     }
     let wanted = "Content-Type: bodies are application/json";
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(|| refused(wanted))?;
+    let value =
+        headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(|| refused(wanted))?;
     let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
     let charset = parameters.trim().to_ascii_lowercase().replace('"', "");
     let is_json = essence.trim().eq_ignore_ascii_case("application/json");
@@ -70,8 +72,11 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Fault> {
 
 fn too_large(bounds: Bounds, found: u64) -> Fault {
     let limit = bounds.limit as u64;
-    Fault::new(Code::TooLarge, format!("the body has {found} bytes or more; the limit is {limit}"))
-        .limited(BODY_LIMIT.name, limit, found)
+    Fault::new(Code::TooLarge, format!("the body has {found} bytes or more; the limit is {limit}")).limited(
+        BODY_LIMIT.name,
+        limit,
+        found,
+    )
 }
 
 fn too_slow(bounds: Bounds) -> Fault {
@@ -95,10 +100,14 @@ mod tests {
 
     #[test]
     fn bodies_are_plain_json() {
-        for value in ["application/json", "Application/JSON; charset=utf-8", "application/json;charset=\"UTF-8\""] {
+        for value in
+            ["application/json", "Application/JSON; charset=utf-8", "application/json;charset=\"UTF-8\""]
+        {
             assert!(check_media_type(&with(&[(CONTENT_TYPE, value)])).is_ok(), "{value}");
         }
-        for value in ["text/plain", "application/json; charset=latin1", "application/jsonp", "application/xml", ""] {
+        for value in
+            ["text/plain", "application/json; charset=latin1", "application/jsonp", "application/xml", ""]
+        {
             assert!(check_media_type(&with(&[(CONTENT_TYPE, value)])).is_err(), "{value}");
         }
         assert!(check_media_type(&HeaderMap::new()).is_err());

@@ -72,7 +72,8 @@ pub(crate) fn preflight(front: &Front, request: &HttpRequest) -> Option<HttpResp
     }
     request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
     origin(front, request)?;
-    let allowed = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id";
+    let allowed =
+        "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id";
     let mut response = HttpResponse::NoContent();
     response.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"));
     response.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, allowed));

@@ -46,14 +46,18 @@ mod tests {
         for (value, version) in [("\"3\"", Some(3)), (" \"12\" ", Some(12)), ("*", None)] {
             assert_eq!(expected(&with(IF_MATCH, value)).expect(value), version);
         }
-        for value in ["3", "W/\"3\"", "\"three\"", "\"\"", "\"1\", \"2\"", "\"-1\"", "\"99999999999999999999\""] {
+        for value in
+            ["3", "W/\"3\"", "\"three\"", "\"\"", "\"1\", \"2\"", "\"-1\"", "\"99999999999999999999\""]
+        {
             assert!(expected(&with(IF_MATCH, value)).is_err(), "{value}");
         }
     }
 
     #[test]
     fn if_none_match_lists_tags() {
-        for (value, known) in [("\"3\"", true), ("\"1\", W/\"3\"", true), ("*", true), ("\"4\"", false), ("3", false)] {
+        for (value, known) in
+            [("\"3\"", true), ("\"1\", W/\"3\"", true), ("*", true), ("\"4\"", false), ("3", false)]
+        {
             assert_eq!(is_known(&with(IF_NONE_MATCH, value), "\"3\""), known, "{value}");
         }
     }

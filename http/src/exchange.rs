@@ -140,10 +140,7 @@ fn check_head(front: &Front, request: &HttpRequest) -> Result<(), Refusal> {
             most as u64,
             size as u64,
         );
-        return Err(Refusal {
-            status: Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
-            ..fault.into()
-        });
+        return Err(Refusal { status: Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE), ..fault.into() });
     }
     // Two framings of one body are how a request is smuggled past whoever stands before us (RFC 9112, section 6.1).
     if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {

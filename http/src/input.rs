@@ -74,7 +74,9 @@ impl Path {
     /// [`sl_actors::Code::Internal`] where the operation's path has no such parameter.
     pub fn name(&self, parameter: &str) -> Result<String, Fault> {
         let found = self.names.iter().find(|(name, _)| *name == parameter);
-        found.map(|(_, name)| name.clone()).ok_or_else(|| Fault::internal(format!("the path has no {parameter}")))
+        found
+            .map(|(_, name)| name.clone())
+            .ok_or_else(|| Fault::internal(format!("the path has no {parameter}")))
     }
 
     /// The account of the path, where it names one.
@@ -133,7 +135,8 @@ mod tests {
             let fault = Path::read([("dead_letter", value)]).expect_err(value);
             assert_eq!((fault.code, fault.detail.as_str()), (Code::NotFound, "no such dead letter"));
         }
-        let path = Path::read([("account", "0190a5d8-b3f0-7cc3-a1c1-d6f0a7e1b2c3"), ("name", "x")]).expect("well");
+        let path =
+            Path::read([("account", "0190a5d8-b3f0-7cc3-a1c1-d6f0a7e1b2c3"), ("name", "x")]).expect("well");
         assert_eq!(path.account().map(|id| id.get_version_num()), Some(7));
         assert_eq!(path.name("name").expect("there"), "x");
         assert_eq!(path.id("function").expect_err("absent").code, Code::Internal);

@@ -6,17 +6,30 @@ use sl_actors::{Code, Fault};
 
 use crate::{guard::Guard, pointer, suggest};
 
+/// How a body is to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// How deep arrays and objects may lie within each other.
+    pub depth: usize,
+    /// Whether it must be an object: serde would read a struct from an array as well.
+    pub object: bool,
+}
+
 /// Reads a body. An absent body is `null`, which only a type that is optional takes.
 ///
 /// # Errors
 /// [`Code::Malformed`] with line and column where it is no JSON or breaks a bound, [`Code::Invalid`] with pointers where
 /// a field breaks a rule.
-pub fn read<T: DeserializeOwned>(body: &[u8], depth: usize) -> Result<T, Fault> {
-    if body.trim_ascii().is_empty() {
+pub fn read<T: DeserializeOwned>(body: &[u8], reading: Reading) -> Result<T, Fault> {
+    let first = body.trim_ascii_start().first();
+    if first.is_none() {
         let absent = || Fault::new(Code::Malformed, "the operation needs a JSON body, and there is none");
         return serde_json::from_slice(b"null").map_err(|_| absent());
     }
-    guard(body, depth)?;
+    guard(body, reading.depth)?;
+    if reading.object && !matches!(first, Some(b'{' | b'n')) {
+        return Err(Fault::field("", "type", "must be an object"));
+    }
     serde_json::from_slice(body).map_err(|_| misfit::<T>(body))
 }
 
@@ -155,8 +168,10 @@ mod tests {
         Second,
     }
 
+    const READING: Reading = Reading { depth: 16, object: true };
+
     fn refused(body: &str) -> (Code, String, &'static str, String) {
-        let fault = read::<Sample>(body.as_bytes(), 16).expect_err(body);
+        let fault = read::<Sample>(body.as_bytes(), READING).expect_err(body);
         let field = fault.fields.into_iter().next();
         let (pointer, rule) = field.map_or((String::new(), ""), |field| (field.pointer, field.rule));
         (fault.code, pointer, rule, fault.detail)
@@ -193,20 +208,20 @@ mod tests {
         assert_eq!(code, Code::Malformed);
         assert!(detail.contains("line 2, column 3"), "{detail}");
         assert_eq!(refused("").0, Code::Malformed);
-        assert_eq!(read::<Option<Sample>>(b" ", 16).expect("absent").map(|_| ()), None);
+        assert_eq!(read::<Option<Sample>>(b" ", READING).expect("absent").map(|_| ()), None);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Err(fault) = read::<Sample>(&body, 16) {
+            if let Err(fault) = read::<Sample>(&body, READING) {
                 prop_assert!(matches!(fault.code, Code::Malformed | Code::Invalid));
             }
         }
 
         #[test]
         fn any_json_is_read_or_refused(body in r#"[\[\]{}:,"a-z0-9 \\u]{0,60}"#) {
-            if let Err(fault) = read::<serde_json::Value>(body.as_bytes(), 16) {
+            if let Err(fault) = read::<serde_json::Value>(body.as_bytes(), Reading { object: false, ..READING }) {
                 prop_assert!(matches!(fault.code, Code::Malformed));
             }
         }

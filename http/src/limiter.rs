@@ -29,7 +29,9 @@ struct Kind {
 impl Kind {
     fn new(settings: &Settings, setting: &'static Setting) -> Self {
         let rate = settings.count(setting);
-        let whole = |number: u64| NonZeroU32::new(u32::try_from(number).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
+        let whole = |number: u64| {
+            NonZeroU32::new(u32::try_from(number).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)
+        };
         let burst = whole(rate.saturating_mul(settings.count(&RATE_BURST)));
         let quota = Quota::per_second(whole(rate)).allow_burst(burst);
         let buckets = RateLimiter::dashmap(quota).with_middleware::<StateInformationMiddleware>();
@@ -134,7 +136,10 @@ mod tests {
         assert_eq!(left(&token("b")).ok(), Some(1));
         assert_eq!(left(&token("b")).ok(), Some(0));
         let fault = left(&token("b")).expect_err("the account's four are spent");
-        assert_eq!((fault.code, fault.limit.map(|limit| limit.setting)), (Code::RateLimited, Some(ACCOUNT_RATE.name)));
+        assert_eq!(
+            (fault.code, fault.limit.map(|limit| limit.setting)),
+            (Code::RateLimited, Some(ACCOUNT_RATE.name))
+        );
         assert!(fault.retry_after.is_some_and(|after| after >= Duration::from_secs(1)));
         assert_eq!(left(&Caller::operator("alice")).ok(), Some(2));
     }

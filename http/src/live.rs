@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use actix::{Actor, ActorContext as _, AsyncContext as _, Context, WrapFuture as _, fut::ActorFutureExt as _};
+use actix::{
+    Actor, ActorContext as _, AsyncContext as _, Context, WrapFuture as _, fut::ActorFutureExt as _,
+};
 use actix_web::web::Bytes;
 use futures_util::{FutureExt as _, Stream, future::BoxFuture, stream};
 use sl_actors::{Code, Core, Fault, Hint, settings::Settings};
@@ -85,8 +87,11 @@ impl Live {
 
     fn seat(&self, account: Uuid) -> Result<Seat, Fault> {
         let seat = self.seats.clone().try_acquire_owned().map_err(|_| {
-            Fault::new(Code::Unavailable, "the daemon has no place for another live stream")
-                .limited(STREAMS.name, self.most, self.most)
+            Fault::new(Code::Unavailable, "the daemon has no place for another live stream").limited(
+                STREAMS.name,
+                self.most,
+                self.most,
+            )
         })?;
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = accounts.entry(account).or_default();
@@ -202,7 +207,9 @@ impl Actor for SessionActor {
         let _first_of_an_empty_channel = self.sender.try_send(Bytes::from_static(b"retry: 1000\n\n"));
         let draining = self.session.draining.clone();
         let gone = self.sender.clone();
-        let ends = async move { tokio::select! { () = draining.cancelled() => {}, () = gone.closed() => {} } };
+        let ends = async move {
+            tokio::select! { () = draining.cancelled() => {}, () = gone.closed() => {} }
+        };
         context.spawn(ends.into_actor(self).map(|(), _, context| context.stop()));
         context.run_interval(self.session.pace.poll, |actor, context| actor.look(context));
         self.listen(context);
@@ -239,7 +246,8 @@ impl SessionActor {
         self.again = false;
         let quiet = self.sent.elapsed() >= self.session.pace.keep_alive;
         let still = (self.session.still)();
-        let look = look(source, self.session.core.clone(), still, self.sender.clone(), quiet, self.session.pace);
+        let look =
+            look(source, self.session.core.clone(), still, self.sender.clone(), quiet, self.session.pace);
         let look = TokioContext::new(look, self.session.threads.clone());
         context.spawn(look.into_actor(self).map(|looked, actor, context| actor.looked(looked, context)));
     }

@@ -95,9 +95,7 @@ fn parameters() -> Value {
         json!({"name": name, "in": "header", "required": false, "description": about,
             "schema": {"type": "string", "pattern": pattern}})
     };
-    let query = |name: &str, schema: Value, about: &str| {
-        json!({"name": name, "in": "query", "required": false, "description": about, "schema": schema})
-    };
+    let query = |name: &str, schema: Value, about: &str| json!({"name": name, "in": "query", "required": false, "description": about, "schema": schema});
     let time = || json!({"type": "string", "format": "date-time"});
     json!({
         "IdempotencyKey": header("Idempotency-Key", "^[!-~]{1,255}$",
@@ -158,7 +156,8 @@ fn operation_parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Val
     let mut all: Vec<Value> = operation.path_parameters().map(path_parameter).collect();
     for (name, (schema, required)) in (operation.query_parameters)(schemas) {
         let about = schema["description"].clone();
-        let mut parameter = json!({"name": name, "in": "query", "required": required, "schema": not_null(schema)});
+        let mut parameter =
+            json!({"name": name, "in": "query", "required": required, "schema": not_null(schema)});
         if about.is_string() {
             parameter["description"] = about;
         }
@@ -217,7 +216,9 @@ fn not_null(mut schema: Value) -> Value {
 fn responses(operation: &Operation, table: &[Operation], schemas: &mut Schemas) -> Map<String, Value> {
     let mut all = Map::new();
     let content = match operation.form {
-        Form::Json => (operation.answer)(schemas).map(|schema| json!({"application/json": {"schema": schema}})),
+        Form::Json => {
+            (operation.answer)(schemas).map(|schema| json!({"application/json": {"schema": schema}}))
+        }
         Form::Nothing => None,
         Form::Text(media_type) => Some(json!({media_type: {"schema": {"type": "string"}}})),
         Form::Events => Some(json!({"text/event-stream": {"schema": {"type": "string"}}})),
@@ -238,7 +239,10 @@ fn responses(operation: &Operation, table: &[Operation], schemas: &mut Schemas) 
         success(*status, about);
     }
     if !operation.mutates() && operation.tells_facts {
-        all.insert("304".to_owned(), json!({"description": "It is at the version that If-None-Match names."}));
+        all.insert(
+            "304".to_owned(),
+            json!({"description": "It is at the version that If-None-Match names."}),
+        );
     }
     for status in problems(operation) {
         let reference = json!({"$ref": format!("#/components/responses/{}", name(status))});
@@ -270,7 +274,8 @@ fn problems(operation: &Operation) -> Vec<u16> {
 fn links(operation: &Operation, table: &[Operation]) -> Map<String, Value> {
     let mut all = Map::new();
     for other in table {
-        let Some(rest) = other.path.strip_prefix(operation.path).and_then(|rest| rest.strip_prefix("/{")) else {
+        let Some(rest) = other.path.strip_prefix(operation.path).and_then(|rest| rest.strip_prefix("/{"))
+        else {
             continue;
         };
         let Some((parameter, _)) = rest.split_once('}') else { continue };

@@ -324,15 +324,12 @@ impl Draft {
     }
 
     /// Answers text that the front end itself knows.
-    pub fn text(
-        self,
-        media_type: &'static str,
-        text: fn(&Front) -> Result<Bytes, Fault>,
-    ) -> Operation {
+    pub fn text(self, media_type: &'static str, text: fn(&Front) -> Result<Bytes, Fault>) -> Operation {
         self.finish::<(), (), ()>(Form::Text(media_type), move |_| {
             Ok(Box::new(move |performer: Performer| {
                 let told = text(&performer.front);
-                async move { told.map(|told| Answer { status: None, body: Body::Text(media_type, told) }) }.boxed()
+                async move { told.map(|told| Answer { status: None, body: Body::Text(media_type, told) }) }
+                    .boxed()
             }))
         })
     }
@@ -349,8 +346,10 @@ impl Draft {
         self.finish::<Q, (), ()>(Form::Events, move |input| {
             let open = open.clone();
             Ok(Box::new(move |performer: Performer| {
-                async move { Ok(Answer { status: None, body: Body::Events(Box::new(open(performer, input).await?)) }) }
-                    .boxed()
+                async move {
+                    Ok(Answer { status: None, body: Body::Events(Box::new(open(performer, input).await?)) })
+                }
+                .boxed()
             }))
         })
     }
@@ -366,6 +365,7 @@ impl Draft {
         T: ToSchema + 'static,
     {
         let lists = self.lists;
+        let object = Schemas::is_object::<B>();
         let mut parameters = Schemas::default().parameters::<Q>().into_keys().collect::<Vec<_>>();
         if lists {
             parameters.extend(query::PAGE.map(str::to_owned));
@@ -392,7 +392,7 @@ impl Draft {
                 let page = if lists { query.page()? } else { PageRequest::default() };
                 prepare(Input {
                     query: query.read()?,
-                    body: json::read(&received.body, depth)?,
+                    body: json::read(&received.body, json::Reading { depth, object })?,
                     caller: received.caller,
                     path: received.path,
                     page,

@@ -149,10 +149,8 @@ fn headers(answer: &mut HttpResponseBuilder, fault: &Fault) {
 fn body(fault: &Fault, status: StatusCode, request_id: &str) -> String {
     let field = |field: &'_ sl_actors::FieldError| (field.pointer.clone(), field.rule, field.detail.clone());
     let fields: Vec<_> = fault.fields.iter().map(field).collect();
-    let errors = fields
-        .iter()
-        .map(|(pointer, code, detail)| FieldProblem { pointer, code, detail })
-        .collect();
+    let errors =
+        fields.iter().map(|(pointer, code, detail)| FieldProblem { pointer, code, detail }).collect();
     let limit = fault.limit.as_deref();
     let problem = Problem {
         kind: format!("/docs/errors#{}", fault.code.as_str()),

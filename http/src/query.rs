@@ -45,11 +45,7 @@ impl Query {
                 return Err(refused(&name, "duplicate", "is given twice".to_owned()));
             }
             if value.contains('\0') {
-                return Err(refused(
-                    &name,
-                    "characters",
-                    "the character U+0000 is not allowed".to_owned(),
-                ));
+                return Err(refused(&name, "characters", "the character U+0000 is not allowed".to_owned()));
             }
             pairs.push((name.into_owned(), value.into_owned()));
         }
@@ -128,10 +124,14 @@ mod tests {
 
     #[test]
     fn limits_are_clamped_above_and_refused_below() {
-        for (text, found) in [("", Some(25)), ("limit=1", Some(1)), ("limit=9999999999999999999999", Some(500))] {
+        for (text, found) in
+            [("", Some(25)), ("limit=1", Some(1)), ("limit=9999999999999999999999", Some(500))]
+        {
             assert_eq!(read(text).ok().map(|(page, _)| page.limit), found, "{text}");
         }
-        for text in ["limit=0", "limit=-1", "limit=", "limit=ten", "limit=1.5", "limit=%2B1", "limit=1&limit=2"] {
+        for text in
+            ["limit=0", "limit=-1", "limit=", "limit=ten", "limit=1.5", "limit=%2B1", "limit=1&limit=2"]
+        {
             let fault = read(text).expect_err(text);
             assert_eq!((fault.code, fault.fields[0].pointer.as_str()), (Code::Malformed, "?limit"), "{text}");
         }

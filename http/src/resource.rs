@@ -61,12 +61,11 @@ where
         place
             .draft(Method::GET, place.path, "get", format!("Read {one}"))
             .action(move |input: Input| Ok(Fetch::<R>::new(input.id(item)?))),
-        place
-            .draft(Method::PATCH, place.path, "update", format!("Change {one}"))
-            .scope(Scope::Write)
-            .action(move |input: Input<(), R::Patch>| {
+        place.draft(Method::PATCH, place.path, "update", format!("Change {one}")).scope(Scope::Write).action(
+            move |input: Input<(), R::Patch>| {
                 Ok(Amend::<R> { id: input.id(item)?, expected: input.expected, patch: input.body })
-            }),
+            },
+        ),
         place
             .draft(Method::DELETE, place.path, "delete", format!("Remove {one}"))
             .scope(Scope::Write)

@@ -109,7 +109,8 @@ mod tests {
     fn found(method: &Method, path: &str) -> Option<(usize, String)> {
         match router().find(method, path) {
             Found::Operation(operation, values) => {
-                let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                let values: Vec<String> =
+                    values.iter().map(|(name, value)| format!("{name}={value}")).collect();
                 Some((operation, values.join(" ")))
             }
             Found::Path(_) | Found::Nothing => None,

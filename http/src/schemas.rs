@@ -18,7 +18,7 @@ pub struct Schemas {
 impl Schemas {
     /// Adds a type with all it is made of, and answers how to refer to it.
     pub fn reference<T: ToSchema>(&mut self) -> Value {
-        let name = T::name().into_owned();
+        let name = name::<T>();
         let mut within = vec![(name.clone(), T::schema())];
         T::schemas(&mut within);
         for (name, schema) in within {
@@ -46,6 +46,12 @@ impl Schemas {
             .collect()
     }
 
+    /// Whether a type is an object of named members.
+    #[must_use]
+    pub fn is_object<T: ToSchema>() -> bool {
+        written(&T::schema())["properties"].is_object()
+    }
+
     /// The names that two different types share.
     #[must_use]
     pub fn clashes(&self) -> &[String] {
@@ -68,6 +74,17 @@ impl Schemas {
             }
         }
     }
+}
+
+/// The name of a type; of `Page<Account>`, `AccountPage`.
+fn name<T: ToSchema>() -> String {
+    let own = T::name().into_owned();
+    let parameter = std::any::type_name::<T>().split_once('<').map_or("'", |(_, parameter)| parameter);
+    if parameter.starts_with('\'') {
+        return own;
+    }
+    let parameter = parameter.trim_end_matches('>').rsplit("::").next().unwrap_or_default();
+    format!("{}{own}", parameter.trim_end_matches("View"))
 }
 
 fn written(schema: &RefOr<Schema>) -> Value {

@@ -25,9 +25,11 @@ pub(super) fn table() -> Vec<Operation> {
             .status(201)
             .action(|input: Input<(), NewAccount>| Ok(CreateAccount(input.body))),
         operation(Method::GET, "/accounts", "accounts.list", "List the accounts")
-            .operator()
+            .told("Operators see all of them, a token its own.")
             .pages(&["id", "owner", "status", "created_at"])
-            .action(|input: Input<AccountFilters>| Ok(ListAccounts { page: input.page, filters: input.query })),
+            .action(|input: Input<AccountFilters>| {
+                Ok(ListAccounts { page: input.page, filters: input.query })
+            }),
         operation(Method::GET, ACCOUNT, "accounts.get", "Read an account")
             .action(|_: Input| Ok(FetchAccount)),
         operation(Method::PATCH, ACCOUNT, "accounts.update", "Change an account")

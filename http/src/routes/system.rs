@@ -57,8 +57,9 @@ struct StoreStatus {
 
 pub(super) fn table() -> Vec<Operation> {
     vec![
-        operation(Method::GET, "/system/version", "system.version", "Which program answers")
-            .read(|_, _: Input| async { Ok(ProgramVersion { name: "sld", version: env!("CARGO_PKG_VERSION") }) }),
+        operation(Method::GET, "/system/version", "system.version", "Which program answers").read(
+            |_, _: Input| async { Ok(ProgramVersion { name: "sld", version: env!("CARGO_PKG_VERSION") }) },
+        ),
         operation(Method::GET, "/system/status", "system.status", "How the daemon is")
             .operator()
             .read(|front, _: Input| status(front)),

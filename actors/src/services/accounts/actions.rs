@@ -43,7 +43,7 @@ impl Action for CreateAccount {
 }
 
 /// What a list of accounts can be narrowed by.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize, utoipa::ToSchema)]
 pub struct AccountFilters {
     /// Only those that stand here.
     pub status: Option<Status>,

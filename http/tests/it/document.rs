@@ -1,0 +1,39 @@
+//! The document of the API: fresh, whole, and without contradictions.
+
+use sl_http::{openapi, routes};
+
+const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk/openapi.json");
+
+#[test]
+fn the_committed_document_is_fresh() {
+    let document = openapi::document(&routes::all());
+    let written = serde_json::to_string_pretty(&document).expect("JSON") + "\n";
+    #[expect(clippy::disallowed_methods, reason = "a switch of the test command, not a setting")]
+    if std::env::var_os("SERVICE_LAYER_REGEN").is_some() {
+        std::fs::write(COMMITTED, &written).expect("the document can be written");
+    }
+    let committed = std::fs::read_to_string(COMMITTED).unwrap_or_default();
+    assert!(committed == written, "sdk/openapi.json is not what the operations say; run ./x regen");
+}
+
+#[test]
+fn no_two_types_share_a_name() {
+    assert_eq!(openapi::clashes(&routes::all()), Vec::<String>::new());
+}
+
+#[test]
+fn operations_are_named_once_and_belong_to_a_service() {
+    let table = routes::all();
+    let mut ids: Vec<&str> = table.iter().map(|operation| operation.id.as_str()).collect();
+    ids.sort_unstable();
+    let mut once = ids.clone();
+    once.dedup();
+    assert_eq!(ids, once);
+    for id in ids {
+        let service = id.split('.').next().unwrap_or_default();
+        assert!(
+            routes::SERVICES.iter().any(|(name, _)| *name == service),
+            "{id} has no sentence in SERVICES"
+        );
+    }
+}

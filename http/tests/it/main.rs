@@ -1,0 +1,5 @@
+//! The front end over the in-memory store, on real sockets.
+
+mod accounts;
+mod document;
+mod server;
