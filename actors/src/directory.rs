@@ -106,11 +106,12 @@ impl Directory {
             .map_err(Fault::internal)?;
         let fresh = Entry { actor, gate: Arc::new(Semaphore::new(self.core.settings.size(&ACCOUNT_QUEUE))) };
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let kept = entries.entry(account).or_insert_with(|| fresh.clone());
+        let kept = entries.entry(account).or_insert_with(|| fresh.clone()).clone();
         if kept.actor.get_id() != fresh.actor.get_id() {
             fresh.actor.stop(None);
         }
-        Ok(kept.clone())
+        self.count(&entries);
+        Ok(kept)
     }
 
     fn beginning(&self, account_id: Uuid) -> Beginning {
@@ -125,7 +126,12 @@ impl Directory {
 
     /// Takes an actor out and lets it finish what is in its mailbox.
     fn retire(&self, account: Uuid) {
-        let removed = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&account);
+        let removed = {
+            let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+            let removed = entries.remove(&account);
+            self.count(&entries);
+            removed
+        };
         if let Some(entry) = removed
             && let Err(error) = entry.actor.drain()
         {
@@ -134,10 +140,13 @@ impl Directory {
     }
 
     fn lost(&self, who: ActorId) {
-        self.entries
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|_, entry| entry.actor.get_id() != who);
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.retain(|_, entry| entry.actor.get_id() != who);
+        self.count(&entries);
+    }
+
+    fn count(&self, entries: &HashMap<Uuid, Entry>) {
+        self.core.metrics.account_actors.set(i64::try_from(entries.len()).unwrap_or(i64::MAX));
     }
 }
 

@@ -27,6 +27,8 @@ pub mod sandbox;
 pub mod services;
 pub mod settings;
 pub mod supervisor;
+mod together;
+pub mod why;
 
 pub use self::{
     action::{Action, Order, Tenant},
@@ -46,5 +48,6 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     mirror::SETTINGS,
     sandbox::SETTINGS,
     services::accounts::SETTINGS,
+    services::control::SETTINGS,
     services::secrets::SETTINGS,
 ];

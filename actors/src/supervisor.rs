@@ -15,6 +15,7 @@ use std::{
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use serde_json::Value;
 use tokio::{task::JoinHandle, time::Instant};
 
 /// So many restarts within [`WINDOW`] are too many.
@@ -34,23 +35,37 @@ pub fn spawn_task(name: &'static str, task: impl Future<Output = ()> + Send + 's
 
 /// Which parts run degraded, and why.
 #[derive(Clone, Debug, Default)]
-pub struct HealthBoard(Arc<Mutex<BTreeMap<String, String>>>);
+pub struct HealthBoard {
+    degraded: Arc<Mutex<BTreeMap<String, String>>>,
+    notes: Arc<Mutex<BTreeMap<String, Value>>>,
+}
 
 impl HealthBoard {
     /// Marks a part degraded.
     pub fn degrade(&self, part: &str, why: impl Into<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part.to_owned(), why.into());
+        self.degraded.lock().unwrap_or_else(PoisonError::into_inner).insert(part.to_owned(), why.into());
     }
 
     /// Marks a part healthy.
     pub fn heal(&self, part: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(part);
+        self.degraded.lock().unwrap_or_else(PoisonError::into_inner).remove(part);
     }
 
     /// The degraded parts with the reason of each.
     #[must_use]
     pub fn degraded(&self) -> BTreeMap<String, String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.degraded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what a part tells of itself, for the system's status.
+    pub fn note(&self, part: &str, told: Value) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(part.to_owned(), told);
+    }
+
+    /// What the parts tell of themselves.
+    #[must_use]
+    pub fn notes(&self) -> BTreeMap<String, Value> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

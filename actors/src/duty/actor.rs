@@ -102,6 +102,15 @@ impl DutyState {
         })
     }
 
+    /// The poll, or less where a pause ends before.
+    fn longest_sleep(&self) -> Duration {
+        let now = self.core.clock.now();
+        let pauses = self.core.mirror.pauses();
+        let ends = pauses.iter().filter_map(|pause| pause.until).filter(|until| *until > now).min();
+        let ends = ends.and_then(|ends| (ends - now).to_std().ok());
+        ends.unwrap_or(Duration::MAX).min(self.core.settings.duration(&POLL))
+    }
+
     /// What stays in the queue: paused accounts and gates, and accounts that have their share already.
     fn skipped(&self, per_account: usize) -> (Vec<Uuid>, Vec<Uuid>) {
         let now = self.core.clock.now();
@@ -126,11 +135,11 @@ impl DutyState {
 
     /// Claims and starts until nothing is due or everything is in use; answers when to look again.
     async fn look(&mut self, myself: &ActorRef<DutyMessage>) -> Duration {
-        let poll = self.core.settings.duration(&POLL);
-        if self.draining.is_some() || self.paused() {
-            return poll;
-        }
+        let poll = self.longest_sleep();
         loop {
+            if self.draining.is_some() || self.paused() {
+                return poll;
+            }
             let free = self.concurrency().saturating_sub(self.held.len());
             if free == 0 {
                 return poll;

@@ -6,9 +6,10 @@ use futures_util::future::BoxFuture;
 use sl_store::{Fault, Table};
 use uuid::Uuid;
 
-use crate::{Core, duty::Duty, settings::Setting};
+use crate::{Core, duty::Duty, settings::Setting, why::Explain};
 
 pub mod accounts;
+pub mod control;
 pub mod dead_letters;
 pub mod secrets;
 
@@ -35,6 +36,8 @@ pub struct Service {
     pub duties: fn(&Arc<Core>) -> Vec<Arc<dyn Duty>>,
     /// Tells which of its things name a secret.
     pub secret_users: Option<SecretUsers>,
+    /// Tells what one of its things is and why it waits.
+    pub explain: Option<Explain>,
 }
 
 impl Service {
@@ -48,8 +51,10 @@ impl Service {
         quotas: &[],
         duties: |_| Vec::new(),
         secret_users: None,
+        explain: None,
     };
 }
 
 /// Every service.
-pub const ALL: &[&Service] = &[&accounts::SERVICE, &dead_letters::SERVICE, &secrets::SERVICE];
+pub const ALL: &[&Service] =
+    &[&accounts::SERVICE, &control::SERVICE, &dead_letters::SERVICE, &secrets::SERVICE];

@@ -2,5 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accounts;
+mod duties;
 mod egress;
+mod pauses;
+mod redact;
 mod sandbox;
+mod script;
+mod secrets;
+mod world;

@@ -17,7 +17,7 @@ use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use sl_store::{Batch, Code, Entity as _, Expect, Fault, Guard, Head, Key, Query};
 
 use super::{TOKEN_CACHE, Token, TokenUse, text};
-use crate::{Core, caller::Caller, supervisor::spawn_task};
+use crate::{Core, caller::Caller, supervisor::spawn_task, together};
 
 /// How long uses are gathered before they are written.
 const GATHERED_FOR: Duration = Duration::from_secs(2);
@@ -150,20 +150,9 @@ fn used(core: &Arc<Core>, known: &Known, now: DateTime<Utc>) {
 async fn write_uses(core: &Core) {
     let uses: Vec<Batch> =
         core.tokens.take().into_iter().map(|(key, minute)| use_of(core, key, minute)).collect();
-    let mut together = Batch::new();
-    for one in &uses {
-        together.merge(one.clone());
-    }
-    if core.store.commit(together).await.is_ok() {
-        return;
-    }
-    for one in uses {
-        match core.store.commit(one).await {
-            Ok(()) => {}
-            // Revoked meanwhile.
-            Err(fault) if fault.code == Code::Conflict => {}
-            Err(fault) => tracing::warn!(%fault, "The last use of a token could not be written"),
-        }
+    // A token that was revoked meanwhile is a conflict.
+    if let Err(fault) = together::commit(&core.store, uses, &[Code::Conflict]).await {
+        tracing::warn!(%fault, "The last use of tokens could not be written");
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     action::{Action, Order, Tenant},
     duty::{self, Attempt, Duty, Outcome},
     settings::Setting,
+    together,
 };
 
 /// The duty's name.
@@ -119,11 +120,13 @@ async fn rotate_table<E: Carrier>(core: &Core) -> Result<u64, Fault> {
         let rows: Vec<E> = core.store.list(query).await?;
         let Some(last) = rows.last() else { return Ok(sealed) };
         after = Some(last.head().id);
-        let mut writes = Vec::new();
+        let mut changes = Vec::new();
         for row in rows {
-            writes.extend(resealed(core, row).await?);
+            let write = resealed(core, row).await?;
+            changes.extend(write.map(|write| Batch { writes: vec![write], ..Batch::new() }));
         }
-        sealed += write(core, writes).await?;
+        // What somebody changed meanwhile is under the current key already.
+        sealed += together::commit(&core.store, changes, &[Code::Conflict]).await?;
     }
 }
 
@@ -143,26 +146,6 @@ async fn resealed<E: Carrier>(core: &Core, mut row: E) -> Result<Option<Write>, 
     row.head_mut().version += 1;
     let row = Row { head: *row.head(), cells: row.encode() };
     Ok(Some(Write::Put { table: E::TABLE, row, expect: Expect::Version(head.version) }))
-}
-
-/// Writes together; where somebody changed one meanwhile, each by itself, and that one is new anyway.
-async fn write(core: &Core, writes: Vec<Write>) -> Result<u64, Fault> {
-    let count = writes.len() as u64;
-    let batch = Batch { writes: writes.clone(), ..Batch::new() };
-    match core.store.commit(batch).await {
-        Ok(()) => return Ok(count),
-        Err(fault) if fault.code != Code::Conflict => return Err(fault),
-        Err(_) => {}
-    }
-    let mut written = 0;
-    for write in writes {
-        match core.store.commit(Batch { writes: vec![write], ..Batch::new() }).await {
-            Ok(()) => written += 1,
-            Err(fault) if fault.code == Code::Conflict => {}
-            Err(fault) => return Err(fault),
-        }
-    }
-    Ok(written)
 }
 
 /// The condition of what is under an older key; none where there is no older key.

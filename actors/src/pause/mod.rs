@@ -4,11 +4,17 @@
 //! Work behind a pause stays in the queue. Resuming says what happens to what came due meanwhile: all of it runs,
 //! the latest of each gate runs, or none does.
 
+mod actions;
+mod resume;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sl_store::{Cell, Cells, Column, Entity, Fault, Head, Kind, SYSTEM, Table};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+pub use actions::{ListPauses, NewPause, PauseView, PauseWork, Target};
+pub use resume::{Resume, ResumeWork, Resumed};
 
 /// What a pause holds back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -57,10 +63,9 @@ pub enum Missed {
 }
 
 /// A pause.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pause {
     /// The row's head; it stands under [`SYSTEM`].
-    #[serde(skip)]
     pub head: Head,
     /// What it holds back.
     pub scope: PauseScope,

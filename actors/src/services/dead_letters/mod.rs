@@ -1,5 +1,7 @@
 //! Dead letters: work that failed for good, kept with its reason until somebody redrives or discards it.
 
+mod actions;
+
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,6 +11,11 @@ use uuid::Uuid;
 
 use super::Service;
 use crate::Core;
+
+pub use actions::{
+    DeadLetterView, DiscardDeadLetter, DiscardDeadLetters, FetchDeadLetter, LetterFilter, LettersTreated,
+    ListDeadLetters, ManyLetters, RedriveDeadLetter, RedriveDeadLetters,
+};
 
 /// The service.
 pub const SERVICE: Service = Service {

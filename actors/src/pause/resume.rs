@@ -1,0 +1,175 @@
+//! Resuming, and what becomes of the work that came due meanwhile.
+//!
+//! The pause stands until everything is sifted, so that nothing begins meanwhile, and so that a daemon that dies on the way
+//! leaves a pause that can be resumed again.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sl_store::{Batch, Code, Fault, Key, NewEvent, SYSTEM, Settlement, Work, WorkQuery};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Missed, Pause, PauseScope, Target, actions::SERVICE};
+use crate::{
+    action::{Action, Tenant},
+    together,
+};
+
+/// How many items are looked at in one round trip.
+const PAGE: usize = 200;
+
+/// What a resumption says.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
+    /// each function or job, or none (`drop`).
+    #[serde(default)]
+    pub missed: Missed,
+}
+
+/// What a resumption came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Resumed {
+    /// How many items came due during the pause and run now.
+    pub kept: u64,
+    /// How many came due during the pause and were dropped.
+    pub dropped: u64,
+}
+
+/// Ends a pause.
+#[derive(Clone, Debug)]
+pub struct ResumeWork {
+    /// Of what.
+    pub target: Target,
+    /// How.
+    pub how: Resume,
+}
+
+impl Action for ResumeWork {
+    type Output = Resumed;
+
+    async fn run(self, tenant: &Tenant) -> Result<Resumed, Fault> {
+        let now = tenant.now();
+        let (scope, target) = self.target.resolve(tenant).await?;
+        let id = Pause::id_of(scope, &target);
+        let found: Option<Pause> = tenant.core.store.find(Key::new(SYSTEM, id)).await?;
+        let pause = found
+            .filter(|pause| pause.holds(now))
+            .ok_or_else(|| Fault::new(Code::InvalidState, format!("the {} is not paused", scope.as_str())))?;
+        if pause.is_operators() && !tenant.caller.is_operator() {
+            return Err(Fault::new(
+                Code::Forbidden,
+                "an operator paused this; only an operator may resume it",
+            ));
+        }
+        let resumed = Backlog { tenant, pause: &pause, now }.sift(self.how.missed).await?;
+        let mut batch = Batch::new();
+        batch.remove(&pause);
+        let told = json!({"scope": scope, "target": target, "missed": self.how.missed, "kept": resumed.kept, "dropped": resumed.dropped});
+        batch.event(tenant.event(SERVICE, "pause.ended", self.target.subject(tenant, id), told));
+        let resumed = tenant.commit(batch, resumed).await?;
+        tenant.core.mirror.told_of_accounts(&tenant.core).await;
+        Ok(resumed)
+    }
+}
+
+/// What `latest` keeps one of: the items of one gate, or of one subject where there is no gate.
+type Group = (Uuid, String, Uuid);
+
+fn group(work: &Work) -> Group {
+    (work.account, work.duty.clone(), work.gate.unwrap_or(work.subject))
+}
+
+/// The work that came due during a pause.
+struct Backlog<'a> {
+    tenant: &'a Tenant,
+    pause: &'a Pause,
+    now: DateTime<Utc>,
+}
+
+impl Backlog<'_> {
+    async fn sift(&self, missed: Missed) -> Result<Resumed, Fault> {
+        let latest = if missed == Missed::Latest { self.latest().await? } else { HashMap::new() };
+        let (mut kept, mut dropped) = (0, 0);
+        let mut after = None;
+        loop {
+            let (items, next) = self.page(after).await?;
+            let (keep, drop): (Vec<Work>, Vec<Work>) = items.into_iter().partition(|work| match missed {
+                Missed::All => true,
+                Missed::Drop => false,
+                Missed::Latest => latest.get(&group(work)).is_some_and(|(_, id)| *id == work.id),
+            });
+            kept += keep.len() as u64;
+            dropped += self.discard(&drop).await?;
+            after = match next {
+                Some(next) => Some(next),
+                None => return Ok(Resumed { kept, dropped }),
+            };
+        }
+    }
+
+    /// The latest of each group, by due time and then id.
+    async fn latest(&self) -> Result<HashMap<Group, (DateTime<Utc>, Uuid)>, Fault> {
+        let mut latest: HashMap<Group, (DateTime<Utc>, Uuid)> = HashMap::new();
+        let mut after = None;
+        loop {
+            let (items, next) = self.page(after).await?;
+            for work in &items {
+                let candidate = (work.due_at, work.id);
+                let best = latest.entry(group(work)).or_insert(candidate);
+                *best = candidate.max(*best);
+            }
+            after = match next {
+                Some(next) => Some(next),
+                None => return Ok(latest),
+            };
+        }
+    }
+
+    /// The next items that came due during the pause, and where to go on.
+    async fn page(&self, after: Option<Uuid>) -> Result<(Vec<Work>, Option<Uuid>), Fault> {
+        let mut query = WorkQuery {
+            waiting_since: Some(self.now + TimeDelta::microseconds(1)),
+            after,
+            limit: PAGE,
+            ..WorkQuery::default()
+        };
+        match self.pause.scope {
+            PauseScope::System => {}
+            PauseScope::Duty => query.duty = Some(self.pause.target.clone()),
+            PauseScope::Account => query.account = Some(self.tenant.account_id),
+            PauseScope::Entity => {
+                query.account = Some(self.tenant.account_id);
+                query.gate = self.pause.gate();
+            }
+        }
+        let mut items = self.tenant.core.store.work(query).await?;
+        let next = items.last().filter(|_| items.len() == PAGE).map(|last| last.id);
+        items.retain(|work| work.due_at >= self.pause.since);
+        Ok((items, next))
+    }
+
+    async fn discard(&self, items: &[Work]) -> Result<u64, Fault> {
+        let mut batches = Vec::with_capacity(items.len());
+        for work in items {
+            batches.push(self.dropped(work).await?);
+        }
+        together::commit(&self.tenant.core.store, batches, &[Code::FenceLost, Code::Conflict]).await
+    }
+
+    async fn dropped(&self, work: &Work) -> Result<Batch, Fault> {
+        let mut batch = Batch::new();
+        if let Some(duty) = self.tenant.core.duty(&work.duty) {
+            duty.discard(&self.tenant.core, work, &mut batch).await?;
+        }
+        batch.settle(work.settle(Settlement::Remove));
+        let data = json!({"duty": work.duty, "work_id": work.id, "due_at": work.due_at});
+        let told = self.tenant.event(SERVICE, "work.dropped", work.subject, data);
+        batch.event(NewEvent { account: work.account, ..told });
+        Ok(batch)
+    }
+}

@@ -1,0 +1,135 @@
+//! What removes what is over.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::BoxFuture;
+use serde_json::json;
+use sl_store::{Batch, Code, Entity, Expect, Fault, Filter, NewEvent, Query, SYSTEM, Write};
+
+use super::{EVENTS_KEPT_FOR, TIDY_BATCH, TIDY_EVERY, TIDYINGS};
+use crate::{
+    Core,
+    duty::{Attempt, Duty, Outcome},
+    idempotency::IdempotencyRecord,
+    pause::Pause,
+    settings::Setting,
+    together,
+};
+
+/// Forgets events that are older than they are kept for.
+#[derive(Clone, Copy, Debug)]
+pub struct EventRetention;
+
+/// Removes stored answers and pauses whose time is over.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordExpiry;
+
+impl Duty for EventRetention {
+    fn name(&self) -> &'static str {
+        "event-retention"
+    }
+
+    fn doc(&self) -> &'static str {
+        "Forgets events that are older than events.kept_for."
+    }
+
+    fn concurrency(&self) -> &'static Setting {
+        &TIDYINGS
+    }
+
+    fn recurs(&self) -> Option<&'static Setting> {
+        Some(&TIDY_EVERY)
+    }
+
+    fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
+        Box::pin(recurring(core, attempt, forget(core)))
+    }
+}
+
+impl Duty for RecordExpiry {
+    fn name(&self) -> &'static str {
+        "record-expiry"
+    }
+
+    fn doc(&self) -> &'static str {
+        "Removes stored answers of repeatable requests and pauses whose time is over."
+    }
+
+    fn concurrency(&self) -> &'static Setting {
+        &TIDYINGS
+    }
+
+    fn recurs(&self) -> Option<&'static Setting> {
+        Some(&TIDY_EVERY)
+    }
+
+    fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
+        Box::pin(recurring(core, attempt, async move {
+            let now = core.clock.now();
+            remove::<IdempotencyRecord>(core, Filter::Before("expires_at", now), |_| None).await?;
+            remove::<Pause>(core, Filter::Before("until", now), |pause| Some(ended(pause, now))).await
+        }))
+    }
+}
+
+/// One round, and when the next one is.
+async fn recurring(
+    core: &Core,
+    attempt: &Attempt,
+    round: impl Future<Output = Result<(), Fault>>,
+) -> Outcome {
+    tokio::select! {
+        () = attempt.cancel.cancelled() => Outcome::Release,
+        done = round => match done {
+            Ok(()) => Outcome::Again(core.clock.now() + core.settings.duration(&TIDY_EVERY), Batch::new()),
+            Err(fault) => Outcome::Retry(fault, Batch::new()),
+        },
+    }
+}
+
+async fn forget(core: &Core) -> Result<(), Fault> {
+    let kept: Duration = core.settings.duration(&EVENTS_KEPT_FOR);
+    let before = core.clock.now() - TimeDelta::from_std(kept).unwrap_or(TimeDelta::MAX);
+    let limit = core.settings.size(&TIDY_BATCH);
+    while core.store.forget_events(None, before, limit).await? > 0 {}
+    Ok(())
+}
+
+/// Removes what matches, unless it was changed meanwhile.
+async fn remove<E: Entity>(
+    core: &Core,
+    over: Filter,
+    told: impl Fn(&E) -> Option<NewEvent>,
+) -> Result<(), Fault> {
+    let limit = core.settings.size(&TIDY_BATCH);
+    let mut after = None;
+    loop {
+        let query = Query::of_all_accounts().filter(over.clone()).after(after).limit(limit);
+        let rows: Vec<E> = core.store.list(query).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = Some(last.head().id);
+        let changes = rows.iter().map(|row| {
+            let expect = Expect::Version(row.head().version);
+            let write = Write::Remove { table: E::TABLE, key: row.head().key(), expect };
+            Batch { writes: vec![write], events: told(row).into_iter().collect(), ..Batch::new() }
+        });
+        together::commit(&core.store, changes.collect(), &[Code::Conflict]).await?;
+    }
+}
+
+/// That a pause ran out; told where whoever is concerned sees it.
+fn ended(pause: &Pause, now: DateTime<Utc>) -> NewEvent {
+    let owner = pause.target.split('/').next().and_then(|owner| owner.parse().ok());
+    let account = owner.unwrap_or(SYSTEM);
+    NewEvent {
+        account,
+        service: "pauses",
+        kind: "pause.ended",
+        subject: pause.gate().or(owner).unwrap_or(pause.head.id),
+        actor: "duty:record-expiry".to_owned(),
+        request_id: None,
+        origin: None,
+        data: json!({"scope": pause.scope, "target": pause.target, "until": pause.until, "removed_at": now}),
+    }
+}
