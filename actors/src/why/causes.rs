@@ -24,15 +24,15 @@ const AHEAD: usize = 1_000;
 pub(super) async fn of(tenant: &Tenant, id: Uuid, gates: &[Uuid]) -> Result<Vec<Cause>, Fault> {
     let items = items(tenant, id).await?;
     let behind_it = queued(tenant, id).await?;
-    let mut causes = Vec::new();
-    if !items.is_empty() || behind_it.is_some() {
-        causes.extend(standing(tenant));
-    }
+    let waits_for_something = !items.is_empty() || behind_it.is_some();
+    let mut causes: Vec<Cause> = standing(tenant).filter(|_| waits_for_something).into_iter().collect();
     let mut around: Vec<Uuid> = gates.to_vec();
     around.push(id);
     around.extend(items.iter().filter_map(|item| item.gate));
     let duty = items.first().map_or("", |item| item.duty.as_str());
-    causes.extend(pauses(tenant, duty, &around));
+    let holding = pauses(tenant, duty, &around);
+    // What waits for nothing is only held back by a pause of itself.
+    causes.extend(holding.iter().filter(|pause| waits_for_something || is_about(pause, id)).map(paused));
     for item in &items {
         causes.extend(waits(tenant, item).await?);
     }
@@ -68,9 +68,17 @@ fn standing(tenant: &Tenant) -> Option<Cause> {
     }
 }
 
-fn pauses(tenant: &Tenant, duty: &str, gates: &[Uuid]) -> Vec<Cause> {
+fn pauses(tenant: &Tenant, duty: &str, gates: &[Uuid]) -> Vec<Pause> {
     let around = Around { duty, account: tenant.account_id, gates };
-    tenant.core.mirror.holding(around, tenant.now()).iter().map(paused).collect()
+    tenant.core.mirror.holding(around, tenant.now())
+}
+
+fn is_about(pause: &Pause, id: Uuid) -> bool {
+    match pause.scope {
+        PauseScope::Entity => pause.gate() == Some(id),
+        PauseScope::Account => pause.concerns(id),
+        PauseScope::System | PauseScope::Duty => false,
+    }
 }
 
 fn paused(pause: &Pause) -> Cause {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod accounts;
+mod actors;
+mod control;
 mod duties;
 mod egress;
 mod pauses;
@@ -10,4 +12,5 @@ mod redact;
 mod sandbox;
 mod script;
 mod secrets;
+mod tables;
 mod world;

@@ -55,6 +55,10 @@ impl Script {
         Self::new(|_| async { Outcome::Done(Batch::new()) })
     }
 
+    fn note(&self, item: Uuid, attempt: i32) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).entry(item).or_default().push(attempt);
+    }
+
     /// How many attempts began.
     pub fn begun(&self) -> usize {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).values().map(Vec::len).sum()
@@ -110,9 +114,7 @@ impl Duty for Script {
     fn perform<'a>(&'a self, _core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let number = attempt.work.attempt;
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.entry(attempt.work.id).or_default().push(number);
-            drop(seen);
+            self.note(attempt.work.id, number);
             let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
             self.most.fetch_max(now, Ordering::SeqCst);
             let _place = Place(&self.running);

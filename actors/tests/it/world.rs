@@ -1,6 +1,6 @@
 //! A running system in one process, on either store, that a test moves by hand.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sl_actors::{
@@ -171,7 +171,7 @@ pub fn tenant(account: Uuid, scopes: &[Scope]) -> Caller {
 }
 
 /// Waits, bounded, for what other actors bring about.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let give_up = tokio::time::Instant::now() + Duration::from_secs(20);
     while !holds().await {
         assert!(tokio::time::Instant::now() < give_up, "in vain: {what}");
