@@ -185,6 +185,18 @@ pub fn write_duration(duration: Duration) -> String {
     scaled(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), &DURATIONS)
 }
 
+/// Reads a size as the API writes it (`64MiB`, `512KiB`, `1024`).
+#[must_use]
+pub fn read_size(text: &str) -> Option<u64> {
+    read(Unit::Bytes, text.trim())
+}
+
+/// Writes a size as the API writes it.
+#[must_use]
+pub fn write_size(bytes: u64) -> String {
+    scaled(bytes, &BYTES)
+}
+
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {

@@ -1,0 +1,254 @@
+//! Functions as tenants create, amend and see them.
+
+use std::{collections::HashSet, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use sl_store::{Batch, Entity as _, Fault, Filter, Head, Query};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    MAX_FUNCTIONS, MAX_VERSIONS, Size,
+    entity::{Definition, Function, FunctionSource, FunctionVersion},
+    limits::Limits,
+    rules, versions,
+};
+use crate::{
+    action::Tenant,
+    resource::{Life, Resource},
+    settings::Setting,
+};
+
+/// What creates a function.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewFunction {
+    /// Its name, 1 to 128 characters; unique in the account whatever the case.
+    pub name: String,
+    /// JavaScript: an ES module with a default export `(params, context) => ...`, or one expression that gives
+    /// `function (params, secrets)`. Async is allowed.
+    pub source: String,
+    /// What it is for, up to 2,000 characters.
+    #[serde(default)]
+    pub description: String,
+    /// The secrets its runs are given, by name; each must exist.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// What its runs may use, within the account's bounds.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Whether its runs share what it holds in globals, while its host lives. Faster; off unless asked for.
+    #[serde(default)]
+    pub keep_context: bool,
+}
+
+/// What amends a function; absent fields stay as they are. Every amendment makes a new version.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AmendFunction {
+    /// Takes source, secrets, limits and `keep_context` from this earlier version; other fields given beside it hold.
+    pub rollback_to: Option<i64>,
+    /// Its name, 1 to 128 characters.
+    pub name: Option<String>,
+    /// JavaScript, as at creation.
+    pub source: Option<String>,
+    /// What it is for, up to 2,000 characters.
+    pub description: Option<String>,
+    /// The secrets its runs are given; replaces all.
+    pub secrets: Option<Vec<String>>,
+    /// What its runs may use; replaces all.
+    pub limits: Option<Limits>,
+    /// Whether its runs share what it holds in globals.
+    pub keep_context: Option<bool>,
+}
+
+/// What a list of functions is narrowed by.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionFilters {
+    /// Only the one of this name, whatever the case.
+    pub name: Option<String>,
+}
+
+/// A function as it is answered.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FunctionView {
+    /// Its id.
+    pub id: Uuid,
+    /// The account it belongs to.
+    pub account_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Its source; left out of lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub source: Option<Arc<str>>,
+    /// The secrets its runs are given, by name.
+    pub secrets: Vec<String>,
+    /// What its runs may use; what is not named is the account's bound.
+    pub limits: Limits,
+    /// Whether its runs share what it holds in globals.
+    pub keep_context: bool,
+    /// Counts the changes from 1; each is kept as an immutable version of this number.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Function {
+    /// Adds the version that this change makes, and forgets the oldest where there are too many.
+    async fn record(
+        &mut self,
+        source: Arc<str>,
+        number: i64,
+        tenant: &Tenant,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        let head = Head::new(tenant.account_id, tenant.next_id(), tenant.now());
+        self.version_id = head.id;
+        batch.insert(&FunctionVersion {
+            head,
+            function_id: self.head.id,
+            number,
+            definition: self.definition.clone(),
+            source_sha256: hex::encode(Sha256::digest(source.as_bytes())),
+            created_by: tenant.caller.actor.clone(),
+        });
+        batch.insert(&FunctionSource { head, function_id: self.head.id, text: source.clone() });
+        self.source = Some(source);
+        if number > 1 {
+            versions::forget_oldest(self.head.id, tenant, batch).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Resource for Function {
+    const SERVICE: &'static str = "functions";
+    const LIFE: Life =
+        Life { created: "function.created", amended: "function.amended", removed: "function.removed" };
+    const QUOTA: Option<&'static Setting> = Some(&MAX_FUNCTIONS);
+
+    type New = NewFunction;
+    type Patch = AmendFunction;
+    type View = FunctionView;
+    type Filters = FunctionFilters;
+
+    async fn admit(new: NewFunction, tenant: &Tenant, batch: &mut Batch) -> Result<Self, Fault> {
+        let definition = Definition {
+            name: new.name.trim().to_owned(),
+            description: new.description,
+            secrets: distinct(new.secrets),
+            limits: new.limits,
+            keep_context: new.keep_context,
+        };
+        rules::check(&definition, Some(&new.source), tenant).await?;
+        rules::compile(&new.source, tenant).await?;
+        let head = Head::new(tenant.account_id, tenant.next_id(), tenant.now());
+        let mut made = Self { head, definition, version_id: head.id, source: None };
+        made.record(new.source.into(), 1, tenant, batch).await?;
+        Ok(made)
+    }
+
+    async fn amend(
+        &mut self,
+        patch: AmendFunction,
+        tenant: &Tenant,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        tenant.core.functions.changing(self.head.key());
+        let mut from = self.version_id;
+        if let Some(number) = patch.rollback_to {
+            let earlier = versions::find(tenant, self.head.id, number).await?.ok_or_else(|| {
+                Fault::field("/rollback_to", "missing", format!("there is no version {number} of it"))
+            })?;
+            from = earlier.head.id;
+            self.definition.roll_back(earlier.definition);
+        }
+        let definition = &mut self.definition;
+        let take = std::mem::take::<String>;
+        definition.name =
+            patch.name.map_or_else(|| take(&mut definition.name), |name| name.trim().to_owned());
+        definition.description = patch.description.unwrap_or_else(|| take(&mut definition.description));
+        definition.secrets =
+            patch.secrets.map_or_else(|| std::mem::take(&mut definition.secrets), distinct);
+        definition.limits = patch.limits.unwrap_or(definition.limits);
+        definition.keep_context = patch.keep_context.unwrap_or(definition.keep_context);
+        rules::check(definition, patch.source.as_deref(), tenant).await?;
+        let source: Arc<str> = match patch.source {
+            Some(source) => {
+                rules::compile(&source, tenant).await?;
+                source.into()
+            }
+            None => tenant.core.store.get::<FunctionSource>(tenant.key(from)).await?.text,
+        };
+        self.record(source, self.head.version + 1, tenant, batch).await
+    }
+
+    async fn retire(&self, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
+        tenant.core.functions.changing(self.head.key());
+        let of = || vec![Filter::Equal("function_id", self.head.id.into())];
+        let most = usize::try_from(MAX_VERSIONS.max).unwrap_or(usize::MAX);
+        batch.sweep::<FunctionVersion>(tenant.account_id, of(), most);
+        batch.sweep::<FunctionSource>(tenant.account_id, of(), most);
+        Ok(())
+    }
+
+    fn view(&self) -> FunctionView {
+        let Definition { name, description, secrets, limits, keep_context } = self.definition.clone();
+        FunctionView {
+            id: self.head.id,
+            account_id: self.head.account_id,
+            name,
+            description,
+            source: self.source.clone(),
+            secrets,
+            limits,
+            keep_context,
+            version: self.head.version,
+            created_at: self.head.created_at,
+            updated_at: self.head.updated_at,
+        }
+    }
+
+    fn conditions(filters: FunctionFilters) -> Result<Vec<Filter>, Fault> {
+        let name = filters.name.map(|name| Filter::Equal("name_key", Self::name_key(&name).into()));
+        Ok(name.into_iter().collect())
+    }
+
+    fn told(&self) -> Value {
+        json!({"name": self.definition.name, "version": self.head.version})
+    }
+}
+
+impl Definition {
+    /// Takes what an earlier version's code needs; name and description stay.
+    fn roll_back(&mut self, earlier: Self) {
+        let Self { secrets, limits, keep_context, .. } = earlier;
+        (self.secrets, self.limits, self.keep_context) = (secrets, limits, keep_context);
+    }
+}
+
+/// The names in the order given, each once.
+fn distinct(names: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
+}
+
+/// The functions of an account that name a secret.
+///
+/// # Errors
+/// As [`sl_store::Store::list`].
+pub async fn naming_secret(tenant: &Tenant, secret: &str) -> Result<Vec<Function>, Fault> {
+    let limit = tenant.settings.size(&MAX_FUNCTIONS);
+    let mut all = tenant.core.store.list::<Function>(Query::of(tenant.account_id).limit(limit)).await?;
+    all.retain(|function| function.definition.secrets.iter().any(|name| name == secret));
+    Ok(all)
+}
