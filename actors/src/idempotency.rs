@@ -9,7 +9,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sl_store::{Batch, Cell, Cells, Code, Column, Entity, Expect, Fault, Head, Key, Kind, Row, Table, Write};
 use uuid::Uuid;
@@ -118,12 +118,18 @@ impl Drop for Flight {
 /// What a request with a key carries to the batch that has its effect.
 #[derive(Debug)]
 pub struct Ticket {
-    id: Uuid,
-    fingerprint: [u8; 32],
+    stub: Stub,
     status: u16,
     /// What the record must find: nothing, or the expired one it replaces.
     expect: Expect,
     _flight: Flight,
+}
+
+/// What outlives the request: enough to replace its stored answer, from whichever daemon has a newer one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stub {
+    id: Uuid,
+    fingerprint: [u8; 32],
 }
 
 /// The stored answer.
@@ -178,13 +184,8 @@ pub async fn admit(core: &Arc<Core>, account: Uuid, request: Keyed<'_>) -> Resul
         Fault::new(Code::InFlight, "a request with this idempotency key is still being answered")
             .retry_after(std::time::Duration::from_secs(1))
     })?;
-    Ok(Admission::Fresh(Arc::new(Ticket {
-        id,
-        fingerprint,
-        status: request.status,
-        expect,
-        _flight: flight,
-    })))
+    let stub = Stub { id, fingerprint };
+    Ok(Admission::Fresh(Arc::new(Ticket { stub, status: request.status, expect, _flight: flight })))
 }
 
 fn replay(core: &Core, record: &IdempotencyRecord, fingerprint: &[u8]) -> Result<Stored, Fault> {
@@ -209,33 +210,56 @@ impl Ticket {
         answer: &T,
         batch: &mut Batch,
     ) -> Result<(), Fault> {
-        self.write(tenant, self.status, answer, self.expect, batch)
+        self.record_as(&tenant.core, tenant.account_id, (self.status, answer), batch)
     }
 
-    /// Replaces the stored answer, as an execution does that was answered first as running and has ended.
+    /// The same with another status than that of success.
+    ///
+    /// # Errors
+    /// [`Code::Internal`] where the answer cannot be written as JSON.
+    pub(crate) fn record_as<T: Serialize>(
+        &self,
+        core: &Core,
+        account: Uuid,
+        answer: (u16, &T),
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        self.stub.write(core, account, answer, self.expect, batch)
+    }
+
+    /// What outlives the request.
+    #[must_use]
+    pub const fn stub(&self) -> Stub {
+        self.stub
+    }
+}
+
+impl Stub {
+    /// Adds an answer, status and body, to the batch that brings it about. An execution is answered first as it begins
+    /// and, with [`Expect::Any`], again when it has ended.
     ///
     /// # Errors
     /// [`Code::Internal`] where the answer cannot be written as JSON.
     pub fn write<T: Serialize>(
         &self,
-        tenant: &Tenant,
-        status: u16,
-        answer: &T,
+        core: &Core,
+        account: Uuid,
+        (status, answer): (u16, &T),
         expect: Expect,
         batch: &mut Batch,
     ) -> Result<(), Fault> {
         let body = serde_json::to_vec(answer).map_err(Fault::internal)?;
         let body = if body == b"null" { Vec::new() } else { body };
-        let core = &tenant.core;
-        let body = core.keys.seal(&*core.chance, tenant.account_id, &sealed_as(self.id), &body);
-        let kept = TimeDelta::from_std(tenant.settings.duration(&KEPT_FOR)).unwrap_or(TimeDelta::days(1));
+        let body = core.keys.seal(&*core.chance, account, &sealed_as(self.id), &body);
+        let kept = TimeDelta::from_std(core.settings.duration(&KEPT_FOR)).unwrap_or(TimeDelta::days(1));
+        let now = core.clock.now();
         let version = if let Expect::Version(before) = expect { before + 1 } else { 1 };
         let record = IdempotencyRecord {
-            head: Head { version, ..Head::new(tenant.account_id, self.id, tenant.now()) },
+            head: Head { version, ..Head::new(account, self.id, now) },
             fingerprint: self.fingerprint.to_vec(),
             status: i64::from(status),
             body,
-            expires_at: tenant.now() + kept,
+            expires_at: now + kept,
         };
         batch.writes.push(Write::Put {
             table: IdempotencyRecord::TABLE,

@@ -104,11 +104,14 @@ impl Mirror {
     /// The pauses that hold this work back now, the widest first.
     #[must_use]
     pub fn holding(&self, around: Around<'_>, now: DateTime<Utc>) -> Vec<Pause> {
+        let pauses = self.pauses();
+        if pauses.is_empty() {
+            return Vec::new();
+        }
         let account = around.account.to_string();
         let gates: Vec<String> =
             around.gates.iter().map(|gate| Pause::entity(around.account, *gate)).collect();
-        let mut holding: Vec<Pause> = self
-            .pauses()
+        let mut holding: Vec<Pause> = pauses
             .iter()
             .filter(|pause| pause.holds(now))
             .filter(|pause| match pause.scope {

@@ -81,6 +81,8 @@ pub(crate) struct DutyState {
     sleeping: Option<JoinHandle<()>>,
     counts: HashMap<&'static str, u64>,
     last_error: Option<String>,
+    /// Whether the last look left items where they are because of what is held here.
+    left_some: bool,
     draining: Option<Vec<RpcReplyPort<()>>>,
 }
 
@@ -112,7 +114,7 @@ impl DutyState {
     }
 
     /// What stays in the queue: paused accounts and gates, and accounts that have their share already.
-    fn skipped(&self, per_account: usize) -> (Vec<Uuid>, Vec<Uuid>) {
+    fn skipped(&mut self, per_account: usize) -> (Vec<Uuid>, Vec<Uuid>) {
         let now = self.core.clock.now();
         let (mut accounts, mut gates) =
             (self.core.mirror.stopped().keys().copied().collect::<Vec<_>>(), Vec::new());
@@ -127,9 +129,11 @@ impl DutyState {
         for held in self.held.values() {
             *shares.entry(held.account).or_default() += 1;
         }
-        accounts.extend(
-            shares.into_iter().filter(|(_, share)| *share >= per_account).map(|(account, _)| account),
-        );
+        let served = shares.into_iter().filter(|(_, share)| *share >= per_account).map(|(account, _)| account);
+        let full: Vec<Uuid> = served.chain(self.duty.full(&self.core)).collect();
+        self.left_some = !full.is_empty();
+        accounts.extend(&full);
+        gates.extend(full);
         (accounts, gates)
     }
 
@@ -184,7 +188,8 @@ impl DutyState {
 
     async fn until_next(&self, poll: Duration) -> Duration {
         let Ok(next) = self.core.store.next_due(self.duty.name()).await else { return poll };
-        let wait = next.map(|due| (due - self.core.clock.now()).max(TimeDelta::milliseconds(1)));
+        // What is due and was not claimed is held back by a pause or a bound: whatever lifts it wakes the duty.
+        let wait = next.map(|due| due - self.core.clock.now()).filter(|wait| *wait > TimeDelta::zero());
         wait.and_then(|wait| wait.to_std().ok()).unwrap_or(poll).min(poll)
     }
 
@@ -361,6 +366,7 @@ impl Actor for DutyActor {
             sleeping: None,
             counts: HashMap::new(),
             last_error: None,
+            left_some: false,
             draining: None,
         })
     }
@@ -384,7 +390,7 @@ impl Actor for DutyActor {
             DutyMessage::Settled(id, verdict, error) => {
                 let was_full = state.held.len() >= state.concurrency();
                 state.settled(id, verdict, error);
-                if was_full || state.held.is_empty() {
+                if was_full || state.left_some || state.held.is_empty() {
                     state.look_and_sleep(&myself).await;
                 }
             }

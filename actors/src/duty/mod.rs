@@ -118,6 +118,10 @@ pub enum Outcome {
     Dead(Fault),
     /// It was not attempted after all: back into the queue at once, the attempt not counted.
     Release,
+    /// The duty committed the effect itself, together with the settlement of the item.
+    Settled,
+    /// The duty tried to, and the item was somebody else's by then: nothing was written.
+    Lost,
 }
 
 /// An item in progress.
@@ -144,6 +148,11 @@ pub trait Duty: Send + Sync + 'static {
     /// that the item is there; it answers [`Outcome::Again`].
     fn recurs(&self) -> Option<&'static Setting> {
         None
+    }
+
+    /// The accounts and gates that have as many runs as they may: their items stay in the queue for now.
+    fn full(&self, _core: &Core) -> Vec<Uuid> {
+        Vec::new()
     }
 
     /// How it retries; the settings of [`SETTINGS`] unless it says otherwise.

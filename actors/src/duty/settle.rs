@@ -38,6 +38,11 @@ impl Verdict {
 /// Commits an outcome with the settlement of its item. Where the store does not answer, it is tried again for as long as
 /// the lease would last; after that the item belongs to whoever claims it.
 pub(super) async fn settle(core: &Arc<Core>, duty: &dyn Duty, work: &Work, outcome: Outcome) -> Verdict {
+    match outcome {
+        Outcome::Settled => return Verdict::Done,
+        Outcome::Lost => return Verdict::Lost,
+        Outcome::Done(_) | Outcome::Retry(..) | Outcome::Dead(_) | Outcome::Release => {}
+    }
     let (batch, verdict) = match plan(core, duty, work, outcome).await {
         Ok(planned) => planned,
         Err(fault) => {
@@ -80,7 +85,7 @@ async fn plan(
             batch.settle(work.settle(Settlement::Remove));
             Ok((batch, Verdict::Done))
         }
-        Outcome::Release => {
+        Outcome::Release | Outcome::Settled | Outcome::Lost => {
             let mut batch = Batch::new();
             batch.settle(work.settle(Settlement::Release));
             Ok((batch, Verdict::Released))

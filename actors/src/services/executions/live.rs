@@ -1,0 +1,177 @@
+//! Executions that this daemon runs or that somebody here waits for: what they log, how they are cancelled, when they
+//! end.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::view::LogEntry;
+
+/// The executions that run here or are waited for here; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Stage(Arc<Mutex<HashMap<Uuid, Weak<Live>>>>);
+
+/// One of them. It lives for as long as somebody runs it or waits for it.
+#[derive(Debug)]
+pub(super) struct Live {
+    id: Uuid,
+    stage: Stage,
+    run: Mutex<Option<Run>>,
+    lines: Mutex<Vec<LogEntry>>,
+    progress: watch::Sender<Progress>,
+}
+
+#[derive(Debug)]
+struct Run {
+    cancel: CancellationToken,
+    cancelled_by: Option<String>,
+}
+
+/// How far an execution is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// How many lines it logged.
+    pub lines: usize,
+    /// Whether it is in the store, running or ended.
+    pub stored: bool,
+    /// Whether its end is in the store.
+    pub ended: bool,
+}
+
+impl Stage {
+    fn all(&self) -> MutexGuard<'_, HashMap<Uuid, Weak<Live>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The execution, to run it or to wait for it.
+    pub(super) fn meet(&self, id: Uuid) -> Arc<Live> {
+        let mut all = self.all();
+        if let Some(live) = all.get(&id).and_then(Weak::upgrade) {
+            return live;
+        }
+        let live = Arc::new(Live {
+            id,
+            stage: self.clone(),
+            run: Mutex::default(),
+            lines: Mutex::default(),
+            progress: watch::Sender::default(),
+        });
+        all.insert(id, Arc::downgrade(&live));
+        live
+    }
+
+    /// The execution, if it runs here.
+    pub(super) fn running(&self, id: Uuid) -> Option<Arc<Live>> {
+        let live = self.all().get(&id).and_then(Weak::upgrade)?;
+        live.run().is_some().then_some(live)
+    }
+
+    /// Lets runs end for as long as `within`, then stops those that still go on; what they hold is released.
+    pub(crate) async fn drain(&self, within: Duration) {
+        let running: Vec<Arc<Live>> = self.all().values().filter_map(Weak::upgrade).collect();
+        let running: Vec<_> = running.into_iter().filter(|live| live.run().is_some()).collect();
+        let ends = futures_util::future::join_all(running.iter().map(|live| live.left()));
+        if tokio::time::timeout(within, ends).await.is_err() {
+            for live in &running {
+                live.stop();
+            }
+        }
+    }
+}
+
+impl Live {
+    fn run(&self) -> MutexGuard<'_, Option<Run>> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<LogEntry>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An attempt begins that ends when `cancel` is cancelled.
+    pub(super) fn begin(&self, cancel: CancellationToken) {
+        *self.run() = Some(Run { cancel, cancelled_by: None });
+        self.lines().clear();
+        self.progress.send_modify(|progress| progress.lines = 0);
+    }
+
+    /// A line was logged.
+    pub(super) fn log(&self, entry: LogEntry) {
+        let lines = {
+            let mut lines = self.lines();
+            lines.push(entry);
+            lines.len()
+        };
+        self.progress.send_modify(|progress| progress.lines = lines);
+    }
+
+    /// The lines after the first `seen`.
+    pub(super) fn lines_after(&self, seen: usize) -> Vec<LogEntry> {
+        self.lines().get(seen..).map(<[LogEntry]>::to_vec).unwrap_or_default()
+    }
+
+    /// The execution is in the store.
+    pub(super) fn stored(&self) {
+        self.progress.send_modify(|progress| progress.stored = true);
+    }
+
+    /// The attempt is over; `ended` says whether the execution's end is in the store.
+    pub(super) fn leave(&self, ended: bool) {
+        *self.run() = None;
+        self.progress.send_modify(|progress| {
+            progress.stored |= ended;
+            progress.ended |= ended;
+        });
+    }
+
+    /// Somebody cancels it.
+    pub(super) fn cancel(&self, actor: &str) {
+        if let Some(run) = &mut *self.run() {
+            run.cancelled_by.get_or_insert_with(|| actor.to_owned());
+            run.cancel.cancel();
+        }
+    }
+
+    /// The run here must stop, though nobody cancelled the execution: its lease is lost or the daemon drains.
+    pub(super) fn stop(&self) {
+        if let Some(run) = &*self.run() {
+            run.cancel.cancel();
+        }
+    }
+
+    /// Who cancelled it.
+    pub(super) fn cancelled_by(&self) -> Option<String> {
+        self.run().as_ref().and_then(|run| run.cancelled_by.clone())
+    }
+
+    /// How far it is, from now on.
+    pub(super) fn watch(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Waits until it does not run here any more.
+    pub(super) async fn left(&self) {
+        let mut progress = self.watch();
+        while self.run().is_some() && progress.changed().await.is_ok() {}
+    }
+
+    /// Waits until it is in the store.
+    pub(super) async fn until(&self, reached: impl Fn(&Progress) -> bool) {
+        let _never_closed_while_we_hold_it = self.watch().wait_for(reached).await;
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let mut all = self.stage.all();
+        if all.get(&self.id).is_some_and(|kept| kept.strong_count() == 0) {
+            all.remove(&self.id);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! How the report of a run becomes the end of its execution.
+
+use chrono::{DateTime, Utc};
+use sl_store::Fault;
+
+use super::{
+    bounds,
+    entity::{Execution, Status},
+    kinds::Queue,
+    redaction::Redaction,
+    view::{self, Failure, LimitHit, LogEntry, StackFrame},
+};
+use crate::sandbox::{self, Ending, LogLine, Report};
+
+/// Writes a report into its execution, secrets redacted; answers what the run queued.
+pub(super) fn apply(
+    execution: &mut Execution,
+    report: Report,
+    redaction: &Redaction,
+    now: DateTime<Utc>,
+) -> Queue {
+    execution.completed_at = Some(now);
+    execution.cpu_micros = i64::try_from(report.cpu.as_micros()).unwrap_or(i64::MAX);
+    execution.heap_peak = i64::try_from(report.heap_peak_bytes).unwrap_or(i64::MAX);
+    execution.logs = match &*report.logs {
+        [] => view::empty_list(),
+        lines => view::json(&lines.iter().map(|line| entry(line, redaction)).collect::<Vec<LogEntry>>()),
+    };
+    match report.ending {
+        Ending::Returned { output, actions } => {
+            execution.status = Status::Succeeded;
+            execution.output = Some(view::json(&redaction.value(output)));
+            execution.error = None;
+            actions
+        }
+        Ending::Failed(failure) => {
+            let status = match failure.code {
+                "wall_limit" => Status::TimedOut,
+                "cancelled" => Status::Cancelled,
+                _ => Status::Failed,
+            };
+            end(execution, status, failed(failure, redaction));
+            Queue::new()
+        }
+    }
+}
+
+/// Ends an execution that never ran, or whose run can no longer be made.
+pub(super) fn give_up(execution: &mut Execution, status: Status, failure: Failure, now: DateTime<Utc>) {
+    end(execution, status, failure);
+    execution.completed_at = Some(now);
+}
+
+/// A failure of the service's own making.
+pub(super) fn plain(code: impl Into<String>, message: impl Into<String>) -> Failure {
+    Failure {
+        class: "Error".to_owned(),
+        code: code.into(),
+        message: message.into(),
+        stack: Vec::new(),
+        limit: None,
+    }
+}
+
+/// A fault as a failure of the execution.
+pub(super) fn fault(fault: &Fault) -> Failure {
+    plain(fault.code.as_str(), fault.detail.clone())
+}
+
+/// A line as it is shown and kept.
+pub(super) fn entry(line: &LogLine, redaction: &Redaction) -> LogEntry {
+    LogEntry {
+        sequence: line.sequence,
+        level: line.level.into(),
+        message: redaction.text(&line.text).into_owned(),
+        at: view::millis(line.at),
+    }
+}
+
+/// Ends an execution without an output.
+pub(super) fn end(execution: &mut Execution, status: Status, failure: Failure) {
+    execution.status = status;
+    execution.output = None;
+    execution.error = Some(view::json(&failure));
+}
+
+fn failed(failure: sandbox::Failure, redaction: &Redaction) -> Failure {
+    let frame = |frame: sandbox::Frame| StackFrame {
+        function: redaction.text(&frame.function).into_owned(),
+        line: frame.line,
+        column: frame.column,
+    };
+    Failure {
+        class: redaction.text(&failure.class).into_owned(),
+        code: failure.code.to_owned(),
+        message: redaction.text(&failure.message).into_owned(),
+        stack: failure.stack.into_iter().map(frame).collect(),
+        limit: failure.limit.map(|(field, value)| {
+            let (setting, value) = bounds::told(field, value);
+            LimitHit { setting: setting.to_owned(), value }
+        }),
+    }
+}

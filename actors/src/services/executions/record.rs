@@ -1,0 +1,113 @@
+//! How executions are written: as they begin, as they change hands, as they end.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sl_store::{Batch, Fault, Head, NewEvent, NewWork};
+use uuid::Uuid;
+
+use super::{
+    DUTY,
+    entity::{Execution, Json, Status, Trigger},
+    outcome, signed,
+    view::{self, Failure},
+};
+use crate::{Core, action::Tenant, idempotency::Stub, services::functions::Ready};
+
+impl Execution {
+    /// An execution of a version that has not begun.
+    pub(super) fn new(tenant: &Tenant, ready: &Ready, input: Json, trigger: Trigger) -> Self {
+        Self {
+            head: Head::new(tenant.account_id, tenant.next_id(), tenant.now()),
+            function_id: ready.function_id,
+            function_version: ready.number,
+            version_id: ready.version_id,
+            trigger,
+            request_id: tenant.caller.request_id.clone(),
+            status: Status::Queued,
+            input,
+            output: None,
+            logs: view::empty_list(),
+            error: None,
+            actions: view::empty_list(),
+            attempts: 0,
+            cpu_micros: 0,
+            heap_peak: 0,
+            started_at: None,
+            completed_at: None,
+            signature: None,
+        }
+    }
+
+    /// It is started, for the `attempt`th time.
+    pub(super) fn start(&mut self, attempt: i64, now: DateTime<Utc>) {
+        self.status = Status::Running;
+        self.attempts = attempt;
+        self.started_at = Some(now);
+    }
+
+    /// It waits for its turn again.
+    pub(super) fn requeue(&mut self) {
+        self.status = Status::Queued;
+        self.started_at = None;
+        self.completed_at = None;
+        self.error = None;
+        self.signature = None;
+    }
+
+    /// The event of the status it has now.
+    pub(super) fn event(&self) -> NewEvent {
+        self.told(self.status.event(), json!({}))
+    }
+
+    /// An event about it, told as the doing of whoever asked for it.
+    pub(super) fn told(&self, kind: &'static str, mut data: Value) -> NewEvent {
+        if let Value::Object(data) = &mut data {
+            data.insert("function_id".to_owned(), json!(self.function_id));
+            data.insert("function_version".to_owned(), json!(self.function_version));
+            data.insert("attempts".to_owned(), json!(self.attempts));
+        }
+        NewEvent {
+            account: self.head.account_id,
+            service: "executions",
+            kind,
+            subject: self.head.id,
+            actor: self.trigger.actor.clone(),
+            request_id: self.request_id.clone(),
+            origin: None,
+            data,
+        }
+    }
+
+    /// The item of the queue that stands for it, due now.
+    pub(super) fn work(&self, id: Uuid, now: DateTime<Utc>, stub: Option<Stub>) -> NewWork {
+        let mut work = NewWork::new(id, DUTY, self.head.account_id, self.head.id, now).gate(self.function_id);
+        if let Some(stub) = stub {
+            work.payload = json!({"stub": stub});
+        }
+        work
+    }
+}
+
+/// Signs an execution that has ended, where this daemon signs.
+pub(super) fn seal(core: &Core, execution: &mut Execution) -> Result<(), Fault> {
+    match &core.signer {
+        Some(signer) => signed::sign(execution, signer),
+        None => Ok(()),
+    }
+}
+
+/// Ends an execution that is in the store without its having run to an end; adds that to the batch.
+pub(super) fn end(
+    core: &Core,
+    execution: &mut Execution,
+    (status, failure): (Status, Failure),
+    batch: &mut Batch,
+) -> Result<(), Fault> {
+    let now = core.clock.now();
+    outcome::end(execution, status, failure);
+    execution.completed_at = Some(now);
+    seal(core, execution)?;
+    batch.replace(execution, now);
+    batch.event(execution.event());
+    Ok(())
+}

@@ -1,0 +1,435 @@
+//! One attempt at an execution, from its start to what is recorded of it.
+//!
+//! A short run that came straight from a request is written once, at its end. One that goes on for longer than
+//! [`super::PERSIST_AFTER`] is written as running, together with an item of the queue whose lease is held here: should
+//! this daemon die, another performs it again. What runs from the queue has such an item from the beginning. Whoever
+//! holds the item ends it in the batch that has the execution's end, under the fence; a session that lost it writes
+//! nothing.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use sl_store::{Batch, Code, Expect, Fault, Key, Lease, NewEvent, Settle, Settlement};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    bounds,
+    entity::{Execution, Status},
+    kinds::{self, Acting},
+    lanes::Place,
+    live::Live,
+    outcome, record,
+    redaction::Redaction,
+    view::ExecutionView,
+};
+use crate::{
+    Core,
+    duty::{HEARTBEAT, LEASE},
+    idempotency::Stub,
+    sandbox::{self, Ending, FetchRequest, FetchResponse, HostCalls, LogLine, Report, Run, RunContext},
+    services::{functions::Ready, secrets},
+    settings::Settings,
+};
+
+/// One attempt at an execution.
+pub(super) struct Session {
+    pub core: Arc<Core>,
+    pub settings: Settings,
+    pub execution: Execution,
+    pub ready: Arc<Ready>,
+    pub live: Arc<Live>,
+    /// The item that stands for the execution in the queue, where there is one.
+    pub hold: Option<Hold>,
+    /// What replaces the stored answer of the request, where it had an idempotency key.
+    pub stub: Option<Stub>,
+    /// Ends the run from outside.
+    pub cancel: CancellationToken,
+    /// Events of this attempt that are not in the store yet.
+    pub untold: Vec<NewEvent>,
+    /// Whether the row in the store says that it runs.
+    pub marked: bool,
+    pub place: Place,
+}
+
+/// An item of the queue that is held here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hold {
+    pub id: Uuid,
+    pub fence: i64,
+    /// Whether this session prolongs the lease itself; otherwise the duty does.
+    pub own: bool,
+}
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The execution has ended, and its end is in the store.
+    Recorded(Box<ExecutionView>),
+    /// It waits in the queue for another attempt.
+    Queued,
+    /// It is somebody else's now.
+    Lost,
+    /// It must be attempted again; the batch belongs to that. Only where the duty holds the item.
+    Again(Fault, Batch),
+    /// It was stopped to be given back to the queue. Only where the duty holds the item.
+    Stopped,
+    /// Nothing of it could be written.
+    Unrecorded(Fault),
+}
+
+type Secrets = std::collections::BTreeMap<String, secrecy::SecretString>;
+
+impl Session {
+    /// Makes the attempt. The run is written as running when it has taken `persist_after`.
+    pub(super) async fn run(mut self, persist_after: Duration) -> End {
+        let on_stage = self.live.begin(self.cancel.clone());
+        let (secrets, redaction) = match self.resolve().await {
+            Ok(resolved) => resolved,
+            Err(fault) if fault.code.is_transient() => return self.again(fault).await,
+            Err(fault) => return self.fail(&fault).await,
+        };
+        let redaction = Arc::new(redaction);
+        let calls = Arc::new(Calls {
+            core: self.core.clone(),
+            account: self.execution.head.account_id,
+            live: self.live.clone(),
+            redaction: redaction.clone(),
+        });
+        let (sandbox, run, cancel) = (self.core.sandbox.clone(), self.question(secrets), self.cancel.clone());
+        let mut running = std::pin::pin!(sandbox.run(run, calls, cancel));
+        let end = match self.accompany(running.as_mut(), persist_after).await {
+            Ok(report) if self.stopped(&report) => self.give_back().await,
+            Ok(report) => self.finish(report, &redaction).await,
+            Err(fault) if fault.code == Code::TooLarge => self.fail(&fault).await,
+            Err(fault) => self.again(fault).await,
+        };
+        on_stage.leave(matches!(end, End::Recorded(_)));
+        end
+    }
+
+    /// Resolves the secrets that the function names.
+    async fn resolve(&mut self) -> Result<(Secrets, Redaction), Fault> {
+        let names = &self.ready.definition.secrets;
+        if names.is_empty() {
+            return Ok((Secrets::new(), Redaction::default()));
+        }
+        let account = self.execution.head.account_id;
+        let resolved = secrets::resolve(&self.core, account, names).await?;
+        self.untold.push(self.execution.told("secret.resolved", resolved.told()));
+        Ok((resolved.values, Redaction::new(resolved.redactor)))
+    }
+
+    fn question(&self, secrets: Secrets) -> Run {
+        let execution = &self.execution;
+        let (account, definition) = (execution.head.account_id, &self.ready.definition);
+        Run {
+            account,
+            version_id: self.ready.version_id,
+            source: self.ready.source.clone(),
+            params_json: execution.input.get().to_owned(),
+            secrets,
+            context: RunContext {
+                function_id: execution.function_id.to_string(),
+                function_version: execution.function_version.unsigned_abs(),
+                account_id: account.to_string(),
+                execution_id: execution.head.id.to_string(),
+                attempt: u32::try_from(execution.attempts).unwrap_or(u32::MAX),
+                phase: None,
+            },
+            limits: bounds::limits(definition, &self.settings),
+            options: bounds::options(definition, &self.settings),
+        }
+    }
+
+    /// Waits for the report; meanwhile writes that the execution runs, and prolongs the lease.
+    async fn accompany(
+        &mut self,
+        mut running: Pin<&mut impl Future<Output = Result<Report, Fault>>>,
+        persist_after: Duration,
+    ) -> Result<Report, Fault> {
+        let core = self.core.clone();
+        let mut pause = persist_after;
+        loop {
+            tokio::select! {
+                biased;
+                report = &mut running => return report,
+                () = core.clock.sleep(pause) => {}
+            }
+            let mut beat = std::pin::pin!(self.beat());
+            tokio::select! {
+                biased;
+                report = &mut running => {
+                    beat.await;
+                    return report;
+                }
+                () = &mut beat => {}
+            }
+            pause = core.settings.duration(&HEARTBEAT);
+        }
+    }
+
+    async fn beat(&mut self) {
+        let result = match self.hold {
+            None => self.persist(None).await,
+            Some(_) if !self.marked => self.mark().await,
+            Some(hold) if hold.own => self.prolong(hold).await,
+            Some(_) => Ok(()),
+        };
+        if let Err(fault) = result {
+            let execution = &self.execution.head;
+            tracing::warn!(
+                account_id = %execution.account_id, execution_id = %execution.id, %fault,
+                "A running execution could not be written; it goes on"
+            );
+        }
+    }
+
+    /// Writes the execution as running, with an item that is leased to this daemon. `answer` is stored for the request's
+    /// idempotency key.
+    pub(super) async fn persist(&mut self, answer: Option<&ExecutionView>) -> Result<(), Fault> {
+        let core = self.core.clone();
+        let mut work = self.execution.work(core.ids.next(), core.clock.now(), self.stub);
+        work.lease = Some(Lease { holder: core.daemon_id, duration: core.settings.duration(&LEASE) });
+        let hold = Hold { id: work.id, fence: 1, own: true };
+        let mut batch = Batch::new();
+        batch.insert(&self.execution).enqueue(work).event(self.execution.event());
+        batch.events.extend(self.untold.iter().cloned());
+        if let (Some(stub), Some(answer)) = (self.stub, answer) {
+            let account = self.execution.head.account_id;
+            stub.write(&core, account, (202, answer), Expect::Absent, &mut batch)?;
+        }
+        core.store.commit(batch).await?;
+        self.untold.clear();
+        (self.hold, self.marked) = (Some(hold), true);
+        self.live.stored();
+        Ok(())
+    }
+
+    /// Writes that the execution, which is in the store as queued, runs.
+    async fn mark(&mut self) -> Result<(), Fault> {
+        let mut marked = self.execution.clone();
+        let mut batch = Batch::new();
+        batch.replace(&mut marked, self.core.clock.now()).event(marked.event());
+        batch.events.extend(self.untold.iter().cloned());
+        match self.core.store.commit(batch).await {
+            Ok(()) => {
+                self.untold.clear();
+                (self.execution, self.marked) = (marked, true);
+                self.live.stored();
+                Ok(())
+            }
+            Err(fault) if fault.code == Code::Conflict => {
+                self.cancel.cancel();
+                Ok(())
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn prolong(&self, hold: Hold) -> Result<(), Fault> {
+        let core = &self.core;
+        let held = vec![(Key::new(self.execution.head.account_id, hold.id), hold.fence)];
+        let lease = core.settings.duration(&LEASE);
+        if core.store.heartbeat(core.daemon_id, held, lease).await?.is_empty() {
+            self.cancel.cancel();
+        }
+        Ok(())
+    }
+
+    /// Whether the run was ended though nobody cancelled the execution.
+    fn stopped(&self, report: &Report) -> bool {
+        let cancelled = matches!(&report.ending, Ending::Failed(failure) if failure.code == "cancelled");
+        cancelled && self.live.cancelled_by().is_none()
+    }
+
+    async fn finish(mut self, report: Report, redaction: &Redaction) -> End {
+        let now = self.core.clock.now();
+        let queue = outcome::apply(&mut self.execution, report, redaction, now);
+        let mut effects = Batch::new();
+        if !queue.is_empty() {
+            let acting = Acting {
+                core: self.core.clone(),
+                settings: self.settings.clone(),
+                account_id: self.execution.head.account_id,
+                function_id: self.execution.function_id,
+                execution_id: self.execution.head.id,
+            };
+            effects = kinds::plan(&acting, &mut self.execution, queue, redaction).await;
+        }
+        self.record(effects).await
+    }
+
+    async fn fail(mut self, fault: &Fault) -> End {
+        let now = self.core.clock.now();
+        outcome::end(&mut self.execution, Status::Failed, outcome::fault(fault));
+        self.execution.completed_at = Some(now);
+        self.record(Batch::new()).await
+    }
+
+    /// Writes the end, with what the run's actions do.
+    async fn record(mut self, effects: Batch) -> End {
+        let undone = (!effects.is_empty()).then(|| self.execution.clone());
+        let fault = match self.write_end(effects).await {
+            Ok(view) => return self.recorded(view),
+            Err(fault) => fault,
+        };
+        match undone {
+            Some(mut execution) if !matches!(fault.code, Code::FenceLost | Code::Unavailable) => {
+                outcome::end(&mut execution, Status::Failed, outcome::refused(&fault));
+                execution.actions = outcome::rejected(&execution.actions);
+                self.execution = execution;
+                match self.write_end(Batch::new()).await {
+                    Ok(view) => self.recorded(view),
+                    Err(fault) => self.unrecorded(fault),
+                }
+            }
+            _ => self.unrecorded(fault),
+        }
+    }
+
+    async fn write_end(&mut self, mut batch: Batch) -> Result<ExecutionView, Fault> {
+        let core = self.core.clone();
+        record::seal(&core, &mut self.execution)?;
+        match self.hold {
+            None => batch.insert(&self.execution),
+            Some(hold) => {
+                batch.replace(&mut self.execution, core.clock.now());
+                batch.settle(self.settle(hold, Settlement::Remove))
+            }
+        };
+        batch.events.append(&mut self.untold);
+        batch.event(self.execution.event());
+        let view = self.execution.clone().view()?;
+        if let Some(stub) = self.stub {
+            let account = self.execution.head.account_id;
+            stub.write(&core, account, (200, &view), Expect::Any, &mut batch)?;
+        }
+        self.commit(batch).await?;
+        Ok(view)
+    }
+
+    /// Commits; where the item is held and the store does not answer, again for as long as the lease would last.
+    async fn commit(&self, batch: Batch) -> Result<(), Fault> {
+        let store = &self.core.store;
+        if self.hold.is_none() {
+            return store.commit(batch).await;
+        }
+        let give_up = tokio::time::Instant::now() + self.core.settings.duration(&LEASE);
+        loop {
+            match store.commit(batch.clone()).await {
+                Err(fault)
+                    if fault.code == Code::Unavailable && tokio::time::Instant::now() < give_up =>
+                {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn settle(&self, hold: Hold, settlement: Settlement) -> Settle {
+        Settle { id: hold.id, account: self.execution.head.account_id, fence: hold.fence, settlement }
+    }
+
+    fn recorded(&self, view: ExecutionView) -> End {
+        let took = view.started_at.zip(view.completed_at).map(|(from, to)| (to - from).to_std());
+        let status = [view.status.as_str()];
+        let metrics = &self.core.metrics;
+        metrics.executions.with_label_values(&status).inc();
+        let seconds = took.map_or(0.0, |took| took.unwrap_or_default().as_secs_f64());
+        metrics.execution_seconds.with_label_values(&status).observe(seconds);
+        End::Recorded(Box::new(view))
+    }
+
+    fn unrecorded(&self, fault: Fault) -> End {
+        let head = &self.execution.head;
+        if self.hold.is_some() && matches!(fault.code, Code::FenceLost | Code::Conflict) {
+            tracing::info!(
+                account_id = %head.account_id, execution_id = %head.id, %fault,
+                "A stale outcome was refused"
+            );
+            return End::Lost;
+        }
+        tracing::error!(
+            account_id = %head.account_id, execution_id = %head.id, %fault,
+            "The end of an execution could not be written"
+        );
+        End::Unrecorded(fault)
+    }
+
+    /// The run could not be made: it waits in the queue for another attempt.
+    async fn again(mut self, fault: Fault) -> End {
+        let core = self.core.clone();
+        let now = core.clock.now();
+        let mut batch = Batch::new();
+        self.execution.requeue();
+        match self.hold {
+            None => {
+                self.execution.attempts = 0;
+                let work = self.execution.work(core.ids.next(), now, self.stub);
+                batch.insert(&self.execution).enqueue(work);
+            }
+            Some(hold) => {
+                if self.marked {
+                    batch.replace(&mut self.execution, now);
+                }
+                if !hold.own {
+                    return End::Again(fault, batch);
+                }
+                let due_at = now + core.settings.duration(&crate::duty::RETRY_BASE);
+                let error = fault.detail.clone();
+                batch.settle(self.settle(hold, Settlement::Retry { due_at, error }));
+            }
+        }
+        batch.event(self.execution.event());
+        self.hand_over(batch).await
+    }
+
+    /// The run was stopped before its end, by a drain or because the lease was lost: whoever claims it next begins anew.
+    async fn give_back(mut self) -> End {
+        match self.hold {
+            Some(hold) if !hold.own => End::Stopped,
+            Some(hold) => {
+                self.execution.requeue();
+                let mut batch = Batch::new();
+                batch.replace(&mut self.execution, self.core.clock.now());
+                batch.settle(self.settle(hold, Settlement::Release)).event(self.execution.event());
+                self.hand_over(batch).await
+            }
+            None => {
+                let stopping = Fault::new(Code::Unavailable, "the daemon is being stopped");
+                self.again(stopping).await
+            }
+        }
+    }
+
+    async fn hand_over(&self, batch: Batch) -> End {
+        match self.core.store.commit(batch).await {
+            Ok(()) => {
+                self.live.stored();
+                self.core.bells.ring(super::DUTY);
+                End::Queued
+            }
+            Err(fault) => self.unrecorded(fault),
+        }
+    }
+}
+
+/// What a run asks of the daemon.
+struct Calls {
+    core: Arc<Core>,
+    account: Uuid,
+    live: Arc<Live>,
+    redaction: Arc<Redaction>,
+}
+
+impl HostCalls for Calls {
+    fn log(&self, line: &LogLine) {
+        self.live.log(outcome::entry(line, &self.redaction));
+    }
+
+    fn fetch(&self, request: FetchRequest) -> BoxFuture<'static, Result<FetchResponse, Fault>> {
+        sandbox::fetch(&self.core.egress, self.account, request)
+    }
+}
