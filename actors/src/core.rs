@@ -15,8 +15,11 @@ use crate::{
     idempotency::Flights,
     metrics::Metrics,
     mirror::Mirror,
-    services::accounts::TokenCache,
+    egress::Egress,
+    sandbox::Sandbox,
+    services::{accounts::TokenCache, executions::Desk, functions::Catalogue},
     settings::Settings,
+    signing::Signer,
     supervisor::HealthBoard,
 };
 
@@ -33,6 +36,12 @@ pub struct Parts {
     pub keys: Arc<KeyRing>,
     /// The settings in force.
     pub settings: Settings,
+    /// Where tenant code runs.
+    pub sandbox: Sandbox,
+    /// The way out.
+    pub egress: Egress,
+    /// What signs executions, where the operator gave a key.
+    pub signer: Option<Signer>,
 }
 
 /// What the runtime is made of. One per daemon, behind an `Arc`.
@@ -51,6 +60,12 @@ pub struct Core {
     pub keys: Arc<KeyRing>,
     /// The settings in force.
     pub settings: Settings,
+    /// Where tenant code runs.
+    pub sandbox: Sandbox,
+    /// The way out.
+    pub egress: Egress,
+    /// What signs executions, where the operator gave a key.
+    pub signer: Option<Signer>,
     /// What is counted and timed.
     pub metrics: Metrics,
     /// What this daemon keeps copies of: pauses, and how often accounts and tokens changed.
@@ -59,6 +74,10 @@ pub struct Core {
     pub health: HealthBoard,
     /// How duties of this daemon are woken.
     pub bells: Bells,
+    /// What this daemon keeps of functions.
+    pub functions: Catalogue,
+    /// The executions that run here or are waited for here.
+    pub executions: Desk,
     pub(crate) flights: Flights,
     pub(crate) tokens: TokenCache,
     pub(crate) duties: OnceLock<BTreeMap<&'static str, Arc<dyn Duty>>>,
@@ -86,6 +105,11 @@ impl Core {
             ids,
             keys: parts.keys,
             settings: parts.settings,
+            sandbox: parts.sandbox,
+            egress: parts.egress,
+            signer: parts.signer,
+            functions: Catalogue::default(),
+            executions: Desk::default(),
             metrics: Metrics::new(),
             mirror: Mirror::default(),
             health: HealthBoard::default(),

@@ -26,6 +26,7 @@ mod runtime;
 pub mod sandbox;
 pub mod services;
 pub mod settings;
+pub mod signing;
 pub mod supervisor;
 mod together;
 pub mod why;
@@ -49,5 +50,8 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     sandbox::SETTINGS,
     services::accounts::SETTINGS,
     services::control::SETTINGS,
+    services::executions::SETTINGS,
+    services::functions::SETTINGS,
+    services::functions::LIMIT_SETTINGS,
     services::secrets::SETTINGS,
 ];

@@ -164,7 +164,7 @@ impl DutyState {
     }
 
     async fn claim(&mut self, free: usize) -> Result<Vec<Work>, Fault> {
-        let settings = &self.core.settings;
+        let settings = self.core.settings.clone();
         let per_account = settings.size(&CLAIM_PER_ACCOUNT).max(self.concurrency() / 2);
         let (skip_accounts, skip_gates) = self.skipped(per_account);
         let items = self
@@ -337,7 +337,7 @@ async fn perform(core: &Arc<Core>, duty: &dyn Duty, attempt: &Attempt) -> (Verdi
     }
     let error = match &outcome {
         Outcome::Retry(fault, _) | Outcome::Dead(fault) => Some(fault.to_string()),
-        Outcome::Done(_) | Outcome::Again(..) | Outcome::Release => None,
+        _ => None,
     };
     (settle(core, duty, &attempt.work, outcome).await, error)
 }

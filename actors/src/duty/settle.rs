@@ -41,7 +41,7 @@ pub(super) async fn settle(core: &Arc<Core>, duty: &dyn Duty, work: &Work, outco
     match outcome {
         Outcome::Settled => return Verdict::Done,
         Outcome::Lost => return Verdict::Lost,
-        Outcome::Done(_) | Outcome::Retry(..) | Outcome::Dead(_) | Outcome::Release => {}
+        _ => {}
     }
     let (batch, verdict) = match plan(core, duty, work, outcome).await {
         Ok(planned) => planned,

@@ -11,6 +11,8 @@ use crate::{Core, duty::Duty, settings::Setting, why::Explain};
 pub mod accounts;
 pub mod control;
 pub mod dead_letters;
+pub mod executions;
+pub mod functions;
 pub mod secrets;
 
 /// Which of an account's things name these secrets: by secret, the names of those that do.
@@ -32,6 +34,8 @@ pub struct Service {
     pub tables: &'static [&'static Table],
     /// Its quotas: a setting and the table whose rows it counts.
     pub quotas: &'static [(&'static Setting, &'static Table)],
+    /// What functions can have it do.
+    pub actions: &'static [executions::ActionKind],
     /// Its duties.
     pub duties: fn(&Arc<Core>) -> Vec<Arc<dyn Duty>>,
     /// Tells which of its things name a secret.
@@ -49,6 +53,7 @@ impl Service {
         capabilities: &[],
         tables: &[],
         quotas: &[],
+        actions: &[],
         duties: |_| Vec::new(),
         secret_users: None,
         explain: None,
@@ -56,5 +61,11 @@ impl Service {
 }
 
 /// Every service.
-pub const ALL: &[&Service] =
-    &[&accounts::SERVICE, &control::SERVICE, &dead_letters::SERVICE, &secrets::SERVICE];
+pub const ALL: &[&Service] = &[
+    &accounts::SERVICE,
+    &control::SERVICE,
+    &dead_letters::SERVICE,
+    &executions::SERVICE,
+    &functions::SERVICE,
+    &secrets::SERVICE,
+];

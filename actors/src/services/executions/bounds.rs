@@ -42,7 +42,6 @@ pub const ALLOW_WASM: Setting = Setting::flag(
 )
 .per_account();
 
-pub(super) const SETTINGS: [&Setting; 5] = [&RESIDENT, &STACK, &TIMERS, &ALLOW_EVAL, &ALLOW_WASM];
 
 /// What a run of this function may use.
 pub(super) fn limits(definition: &Definition, settings: &Settings) -> RunLimits {

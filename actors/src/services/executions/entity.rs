@@ -271,3 +271,12 @@ impl Entity for Execution {
         vec![bare, full]
     }
 }
+
+impl Execution {
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let maybe = |json: &Option<Json>| json.as_ref().map_or(0, |json| json.get().len());
+        let texts = [&self.input, &self.logs, &self.actions].map(|json| json.get().len());
+        texts.into_iter().sum::<usize>() + maybe(&self.output) + maybe(&self.error) + 1_024
+    }
+}

@@ -11,7 +11,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::view::LogEntry;
+use super::{
+    entity::Json,
+    view::{self, LogEntry},
+};
 
 /// The executions that run here or are waited for here; cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +72,8 @@ impl Stage {
     /// The execution, if it runs here.
     pub(super) fn running(&self, id: Uuid) -> Option<Arc<Live>> {
         let live = self.all().get(&id).and_then(Weak::upgrade)?;
-        live.run().is_some().then_some(live)
+        let runs = live.run().is_some();
+        runs.then_some(live)
     }
 
     /// Lets runs end for as long as `within`, then stops those that still go on; what they hold is released.
@@ -95,10 +99,11 @@ impl Live {
     }
 
     /// An attempt begins that ends when `cancel` is cancelled.
-    pub(super) fn begin(&self, cancel: CancellationToken) {
+    pub(super) fn begin(self: &Arc<Self>, cancel: CancellationToken) -> OnStage {
         *self.run() = Some(Run { cancel, cancelled_by: None });
         self.lines().clear();
         self.progress.send_modify(|progress| progress.lines = 0);
+        OnStage(self.clone())
     }
 
     /// A line was logged.
@@ -111,6 +116,14 @@ impl Live {
         self.progress.send_modify(|progress| progress.lines = lines);
     }
 
+    /// The lines as an execution's row keeps them.
+    pub(super) fn logs(&self) -> Json {
+        match &**self.lines() {
+            [] => view::empty_list(),
+            lines => view::json(lines),
+        }
+    }
+
     /// The lines after the first `seen`.
     pub(super) fn lines_after(&self, seen: usize) -> Vec<LogEntry> {
         self.lines().get(seen..).map(<[LogEntry]>::to_vec).unwrap_or_default()
@@ -121,13 +134,9 @@ impl Live {
         self.progress.send_modify(|progress| progress.stored = true);
     }
 
-    /// The attempt is over; `ended` says whether the execution's end is in the store.
-    pub(super) fn leave(&self, ended: bool) {
-        *self.run() = None;
-        self.progress.send_modify(|progress| {
-            progress.stored |= ended;
-            progress.ended |= ended;
-        });
+    /// The execution's end is in the store.
+    pub(super) fn ended(&self) {
+        self.progress.send_modify(|progress| (progress.stored, progress.ended) = (true, true));
     }
 
     /// Somebody cancels it.
@@ -163,7 +172,20 @@ impl Live {
 
     /// Waits until it is in the store.
     pub(super) async fn until(&self, reached: impl Fn(&Progress) -> bool) {
-        let _never_closed_while_we_hold_it = self.watch().wait_for(reached).await;
+        let mut progress = self.watch();
+        let _never_closed_while_we_hold_it = progress.wait_for(reached).await;
+    }
+}
+
+/// An attempt that goes on; dropped, it is over.
+#[derive(Debug)]
+pub(super) struct OnStage(Arc<Live>);
+
+impl Drop for OnStage {
+    fn drop(&mut self) {
+        *self.0.run() = None;
+        // Who waits for the end of the attempt looks again.
+        self.0.progress.send_modify(|_| {});
     }
 }
 

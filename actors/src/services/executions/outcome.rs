@@ -5,27 +5,26 @@ use sl_store::Fault;
 
 use super::{
     bounds,
-    entity::{Execution, Status},
+    entity::{Execution, Json, Status},
     kinds::Queue,
     redaction::Redaction,
-    view::{self, Failure, LimitHit, LogEntry, StackFrame},
+    view::{self, ActionRecord, ActionStatus, Failure, LimitHit, LogEntry, StackFrame},
 };
 use crate::sandbox::{self, Ending, LogLine, Report};
 
-/// Writes a report into its execution, secrets redacted; answers what the run queued.
+/// Writes a report into its execution, secrets redacted; answers what the run queued. The lines it logged were taken
+/// down while it ran.
 pub(super) fn apply(
     execution: &mut Execution,
     report: Report,
+    logs: Json,
     redaction: &Redaction,
     now: DateTime<Utc>,
 ) -> Queue {
     execution.completed_at = Some(now);
     execution.cpu_micros = i64::try_from(report.cpu.as_micros()).unwrap_or(i64::MAX);
     execution.heap_peak = i64::try_from(report.heap_peak_bytes).unwrap_or(i64::MAX);
-    execution.logs = match &*report.logs {
-        [] => view::empty_list(),
-        lines => view::json(&lines.iter().map(|line| entry(line, redaction)).collect::<Vec<LogEntry>>()),
-    };
+    execution.logs = logs;
     match report.ending {
         Ending::Returned { output, actions } => {
             execution.status = Status::Succeeded;
@@ -45,12 +44,6 @@ pub(super) fn apply(
     }
 }
 
-/// Ends an execution that never ran, or whose run can no longer be made.
-pub(super) fn give_up(execution: &mut Execution, status: Status, failure: Failure, now: DateTime<Utc>) {
-    end(execution, status, failure);
-    execution.completed_at = Some(now);
-}
-
 /// A failure of the service's own making.
 pub(super) fn plain(code: impl Into<String>, message: impl Into<String>) -> Failure {
     Failure {
@@ -67,7 +60,7 @@ pub(super) fn fault(fault: &Fault) -> Failure {
     plain(fault.code.as_str(), fault.detail.clone())
 }
 
-/// A line as it is shown and kept.
+/// A logged line as it is shown and kept.
 pub(super) fn entry(line: &LogLine, redaction: &Redaction) -> LogEntry {
     LogEntry {
         sequence: line.sequence,
@@ -100,4 +93,18 @@ fn failed(failure: sandbox::Failure, redaction: &Redaction) -> Failure {
             LimitHit { setting: setting.to_owned(), value }
         }),
     }
+}
+
+/// What a run's actions would have done was refused when its end was to be written.
+pub(super) fn refused(refusal: &Fault) -> Failure {
+    plain("action_refused", refusal.detail.clone())
+}
+
+/// The records of actions of which none was done.
+pub(super) fn rejected(records: &Json) -> Json {
+    let mut records: Vec<ActionRecord> = serde_json::from_str(records.get()).unwrap_or_default();
+    for record in &mut records {
+        (record.status, record.result) = (ActionStatus::Rejected, None);
+    }
+    view::json(&records)
 }

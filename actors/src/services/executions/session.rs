@@ -26,7 +26,7 @@ use super::{
 use crate::{
     Core,
     duty::{HEARTBEAT, LEASE},
-    idempotency::Stub,
+    idempotency::{Stub, Ticket},
     sandbox::{self, Ending, FetchRequest, FetchResponse, HostCalls, LogLine, Report, Run, RunContext},
     services::{functions::Ready, secrets},
     settings::Settings,
@@ -83,7 +83,7 @@ type Secrets = std::collections::BTreeMap<String, secrecy::SecretString>;
 impl Session {
     /// Makes the attempt. The run is written as running when it has taken `persist_after`.
     pub(super) async fn run(mut self, persist_after: Duration) -> End {
-        let on_stage = self.live.begin(self.cancel.clone());
+        let _on_stage = self.live.begin(self.cancel.clone());
         let (secrets, redaction) = match self.resolve().await {
             Ok(resolved) => resolved,
             Err(fault) if fault.code.is_transient() => return self.again(fault).await,
@@ -98,14 +98,12 @@ impl Session {
         });
         let (sandbox, run, cancel) = (self.core.sandbox.clone(), self.question(secrets), self.cancel.clone());
         let mut running = std::pin::pin!(sandbox.run(run, calls, cancel));
-        let end = match self.accompany(running.as_mut(), persist_after).await {
+        match self.accompany(running.as_mut(), persist_after).await {
             Ok(report) if self.stopped(&report) => self.give_back().await,
             Ok(report) => self.finish(report, &redaction).await,
             Err(fault) if fault.code == Code::TooLarge => self.fail(&fault).await,
             Err(fault) => self.again(fault).await,
-        };
-        on_stage.leave(matches!(end, End::Recorded(_)));
-        end
+        }
     }
 
     /// Resolves the secrets that the function names.
@@ -185,9 +183,9 @@ impl Session {
         }
     }
 
-    /// Writes the execution as running, with an item that is leased to this daemon. `answer` is stored for the request's
-    /// idempotency key.
-    pub(super) async fn persist(&mut self, answer: Option<&ExecutionView>) -> Result<(), Fault> {
+    /// Writes the execution as running, with an item that is leased to this daemon. It is the answer for the request's
+    /// idempotency key, until there is a better one.
+    pub(super) async fn persist(&mut self, ticket: Option<&Ticket>) -> Result<(), Fault> {
         let core = self.core.clone();
         let mut work = self.execution.work(core.ids.next(), core.clock.now(), self.stub);
         work.lease = Some(Lease { holder: core.daemon_id, duration: core.settings.duration(&LEASE) });
@@ -195,9 +193,9 @@ impl Session {
         let mut batch = Batch::new();
         batch.insert(&self.execution).enqueue(work).event(self.execution.event());
         batch.events.extend(self.untold.iter().cloned());
-        if let (Some(stub), Some(answer)) = (self.stub, answer) {
-            let account = self.execution.head.account_id;
-            stub.write(&core, account, (202, answer), Expect::Absent, &mut batch)?;
+        if let Some(ticket) = ticket {
+            let answer = self.execution.clone().view()?;
+            ticket.record_as(&core, self.execution.head.account_id, (202, &answer), &mut batch)?;
         }
         core.store.commit(batch).await?;
         self.untold.clear();
@@ -245,7 +243,7 @@ impl Session {
 
     async fn finish(mut self, report: Report, redaction: &Redaction) -> End {
         let now = self.core.clock.now();
-        let queue = outcome::apply(&mut self.execution, report, redaction, now);
+        let queue = outcome::apply(&mut self.execution, report, self.live.logs(), redaction, now);
         let mut effects = Batch::new();
         if !queue.is_empty() {
             let acting = Acting {
@@ -339,6 +337,7 @@ impl Session {
         metrics.executions.with_label_values(&status).inc();
         let seconds = took.map_or(0.0, |took| took.unwrap_or_default().as_secs_f64());
         metrics.execution_seconds.with_label_values(&status).observe(seconds);
+        self.live.ended();
         End::Recorded(Box::new(view))
     }
 

@@ -25,6 +25,8 @@ pub use self::{
     resource::{AmendFunction, FunctionFilters, FunctionView, NewFunction, naming_secret},
     versions::{FetchFunction, FetchVersion, FunctionVersionView, ListVersions},
 };
+use sl_store::Entity as _;
+
 use super::Service;
 use crate::settings::Setting;
 
@@ -75,5 +77,5 @@ pub const SERVICE: Service = Service {
     capabilities: &["create", "amend", "versions", "roll_back", "remove"],
     tables: &[Function::TABLE, FunctionVersion::TABLE, FunctionSource::TABLE],
     quotas: &[(&MAX_FUNCTIONS, Function::TABLE)],
-    duties: |_| Vec::new(),
+    ..Service::NOTHING
 };

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use sl_store::{Batch, Entity as _, Fault, Filter, Head, Query};
+use sl_store::{Batch, Fault, Filter, Head, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    MAX_FUNCTIONS, MAX_VERSIONS, Size,
+    MAX_FUNCTIONS, MAX_VERSIONS,
     entity::{Definition, Function, FunctionSource, FunctionVersion},
     limits::Limits,
     rules, versions,
@@ -86,8 +86,7 @@ pub struct FunctionView {
     pub description: String,
     /// Its source; left out of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub source: Option<Arc<str>>,
+    pub source: Option<String>,
     /// The secrets its runs are given, by name.
     pub secrets: Vec<String>,
     /// What its runs may use; what is not named is the account's bound.
@@ -208,7 +207,7 @@ impl Resource for Function {
             account_id: self.head.account_id,
             name,
             description,
-            source: self.source.clone(),
+            source: self.source.as_deref().map(str::to_owned),
             secrets,
             limits,
             keep_context,

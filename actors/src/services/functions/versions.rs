@@ -1,7 +1,5 @@
 //! Versions of a function: read, listed, and forgotten when there are too many.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sl_store::{Batch, Entity as _, Fault, Filter, Query};
@@ -33,8 +31,7 @@ pub struct FunctionVersionView {
     pub description: String,
     /// Its source; left out of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub source: Option<Arc<str>>,
+    pub source: Option<String>,
     /// SHA-256 of the source, in hex.
     pub source_sha256: String,
     /// The secrets its runs were given, by name.
@@ -50,14 +47,14 @@ pub struct FunctionVersionView {
 }
 
 impl FunctionVersion {
-    fn view(&self, source: Option<Arc<str>>) -> FunctionVersionView {
+    fn view(&self, source: Option<&str>) -> FunctionVersionView {
         let Definition { name, description, secrets, limits, keep_context } = self.definition.clone();
         FunctionVersionView {
             function_id: self.function_id,
             version: self.number,
             name,
             description,
-            source,
+            source: source.map(str::to_owned),
             source_sha256: self.source_sha256.clone(),
             secrets,
             limits,
@@ -125,7 +122,7 @@ impl Action for FetchVersion {
         let found = find(tenant, self.function_id, self.version).await?;
         let version = found.ok_or_else(|| Fault::not_found(FunctionVersion::TABLE.noun))?;
         let source = tenant.core.store.get::<FunctionSource>(tenant.key(version.head.id)).await?;
-        Ok(version.view(Some(source.text)))
+        Ok(version.view(Some(&source.text)))
     }
 }
 

@@ -1,0 +1,170 @@
+//! How an execution begins: straight away, or in the queue.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use sl_store::{Batch, Cell, Fault, Filter, Key};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ACCOUNT_CONCURRENCY, DUTY, PERSIST_AFTER, QUEUE,
+    entity::{Execution, Json, Status, Trigger},
+    lanes::{Ask, Place},
+    live::Live,
+    session::{End, Session},
+    view::ExecutionView,
+};
+use crate::{
+    Core,
+    action::Tenant,
+    mirror::Around,
+    services::functions::{Ready, limits},
+    settings::Settings,
+    supervisor::spawn_task,
+};
+
+/// How soon the row of an execution that runs elsewhere is looked at, and how late.
+const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// What is to be run.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    pub ready: Arc<Ready>,
+    pub input: Json,
+    pub trigger: Trigger,
+    /// How long its end is waited for.
+    pub wait: Duration,
+}
+
+/// The places that a run of this version takes.
+pub(super) fn ask(account: uuid::Uuid, ready: &Ready, settings: &Settings) -> Ask {
+    let concurrency = ready.definition.limits.in_force(&limits::CONCURRENCY, settings);
+    Ask {
+        account,
+        account_limit: settings.size(&ACCOUNT_CONCURRENCY),
+        function: ready.function_id,
+        function_limit: usize::try_from(concurrency).unwrap_or(usize::MAX),
+    }
+}
+
+/// Begins an execution and waits for its end as long as the beginning says.
+pub(super) async fn begin(tenant: &Tenant, beginning: Beginning) -> Result<ExecutionView, Fault> {
+    let Beginning { ready, input, trigger, wait } = beginning;
+    let execution = Execution::new(tenant, &ready, input, trigger);
+    let core = &tenant.core;
+    let around = Around { duty: DUTY, account: tenant.account_id, gates: &[ready.function_id] };
+    let free = !wait.is_zero() && core.mirror.holding(around, tenant.now()).is_empty();
+    let ask = ask(tenant.account_id, &ready, &tenant.settings);
+    match core.executions.lanes.try_enter(ask).filter(|_| free) {
+        Some(place) => run_now(tenant, execution, ready, place, wait).await,
+        None => queue(tenant, execution, wait).await,
+    }
+}
+
+/// Runs it in the task of the request. What outlasts the wait goes on in a task of its own.
+async fn run_now(
+    tenant: &Tenant,
+    mut execution: Execution,
+    ready: Arc<Ready>,
+    place: Place,
+    wait: Duration,
+) -> Result<ExecutionView, Fault> {
+    let core = &tenant.core;
+    execution.start(1, tenant.now());
+    let key = execution.head.key();
+    let live = core.executions.stage.meet(key.id);
+    let mut session = Session {
+        core: core.clone(),
+        settings: tenant.settings.clone(),
+        execution,
+        ready,
+        live: live.clone(),
+        hold: None,
+        stub: tenant.ticket.as_ref().map(|ticket| ticket.stub()),
+        cancel: CancellationToken::new(),
+        untold: Vec::new(),
+        marked: false,
+        place,
+    };
+    if let Some(ticket) = &tenant.ticket {
+        session.persist(Some(ticket)).await?;
+    }
+    let began = core.clock.now();
+    let mut running = Box::pin(session.run(core.settings.duration(&PERSIST_AFTER).min(wait)));
+    tokio::select! {
+        biased;
+        end = &mut running => return answer(core, end, key, &live, remaining(core, began, wait)).await,
+        () = core.clock.sleep(wait) => {}
+    }
+    tokio::select! {
+        biased;
+        end = &mut running => return answer(core, end, key, &live, Duration::ZERO).await,
+        () = live.until(|progress| progress.stored) => {}
+    }
+    spawn_task("execution", async move {
+        let _written_or_logged = running.await;
+    });
+    core.store.get::<Execution>(key).await?.view()
+}
+
+fn remaining(core: &Core, since: chrono::DateTime<chrono::Utc>, wait: Duration) -> Duration {
+    wait.saturating_sub((core.clock.now() - since).to_std().unwrap_or_default())
+}
+
+async fn answer(
+    core: &Core,
+    end: End,
+    key: Key,
+    live: &Live,
+    wait: Duration,
+) -> Result<ExecutionView, Fault> {
+    match end {
+        End::Recorded(view) => Ok(*view),
+        End::Unrecorded(fault) => Err(fault),
+        End::Queued | End::Lost | End::Again(..) | End::Stopped => wait_for_end(core, key, live, wait).await,
+    }
+}
+
+async fn queue(tenant: &Tenant, execution: Execution, wait: Duration) -> Result<ExecutionView, Fault> {
+    let (core, key) = (&tenant.core, execution.head.key());
+    let stub = tenant.ticket.as_ref().map(|ticket| ticket.stub());
+    let mut batch = Batch::new();
+    batch.insert(&execution).enqueue(execution.work(tenant.next_id(), tenant.now(), stub));
+    let queued = vec![Filter::Equal("status", Cell::from(Status::Queued.as_str()))];
+    batch.at_most::<Execution>(key.account, queued, tenant.settings.count(&QUEUE), QUEUE.name);
+    batch.event(execution.event());
+    let view = execution.view()?;
+    if let Some(ticket) = &tenant.ticket {
+        ticket.record_as(core, key.account, (202, &view), &mut batch)?;
+    }
+    let live = core.executions.stage.meet(key.id);
+    core.store.commit(batch).await?;
+    live.stored();
+    core.bells.ring(DUTY);
+    if wait.is_zero() { Ok(view) } else { wait_for_end(core, key, &live, wait).await }
+}
+
+/// The execution when it has ended, or as it stands when the wait runs out. An end in this daemon is told at once; of
+/// one elsewhere only the row tells.
+pub(super) async fn wait_for_end(
+    core: &Core,
+    key: Key,
+    live: &Live,
+    wait: Duration,
+) -> Result<ExecutionView, Fault> {
+    let until = core.clock.now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX / 2);
+    let mut pause = LOOK.0;
+    loop {
+        let left = (until - core.clock.now()).to_std().unwrap_or_default();
+        tokio::select! {
+            biased;
+            () = live.until(|progress| progress.ended) => {}
+            () = core.clock.sleep(pause.min(left)) => {}
+        }
+        let execution: Execution = core.store.get(key).await?;
+        if execution.status.is_final() || core.clock.now() >= until {
+            return execution.view();
+        }
+        pause = (pause * 2).min(LOOK.1);
+    }
+}
