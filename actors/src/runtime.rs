@@ -35,7 +35,7 @@ impl std::fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    /// Starts the tree: the mirror, the account actors' supervisor, and one actor per duty.
+    /// Starts the tree: the mirror, the account actors' supervisor, the keeper of the sandbox, and one actor per duty.
     ///
     /// # Errors
     /// [`Code::Internal`] where the root itself does not start.
@@ -50,7 +50,11 @@ impl Runtime {
     /// As [`Runtime::start`].
     pub async fn start_with(core: Arc<Core>, duties: Vec<Arc<dyn Duty>>) -> Result<Self, Fault> {
         let directory = Directory::new(core.clone());
-        let mut children = vec![mirror_keeper(core.clone()), accounts_supervisor(directory.clone())];
+        let mut children = vec![
+            mirror_keeper(core.clone()),
+            accounts_supervisor(directory.clone()),
+            core.sandbox.child(),
+        ];
         let registry = duties.into_iter().map(|duty| (duty.name(), duty)).collect();
         for duty in core.duties.get_or_init(|| registry).values() {
             children.push(duty_actor(core.clone(), duty.clone()));
@@ -106,7 +110,8 @@ impl Runtime {
 
     /// Lets running work finish for as long as `within`, gives back the rest, and stops the tree.
     pub async fn drain(&self, within: Duration) {
-        self.core.bells.drain(within).await;
+        tokio::join!(self.core.bells.drain(within), self.core.executions.stage.drain(within));
+        self.core.sandbox.drain(Duration::from_secs(1)).await;
         if self.root.cast(SupervisorMessage::Stop).is_ok()
             && let Err(error) = self.root.get_cell().wait(Some(Duration::from_secs(10))).await
         {

@@ -13,10 +13,9 @@ use uuid::Uuid;
 use super::{
     entity::{Execution, Status},
     outcome,
-    redaction::Redaction,
     view::{self, ActionRecord, ActionStatus, Failure},
 };
-use crate::{Core, sandbox::QueuedAction, services, settings::Settings};
+use crate::{Core, redact::Redactor, sandbox::QueuedAction, services, settings::Settings};
 
 /// Something a function can have done after it has returned.
 #[derive(Debug)]
@@ -54,12 +53,12 @@ pub(super) async fn plan(
     acting: &Acting,
     execution: &mut Execution,
     queue: Queue,
-    redaction: &Redaction,
+    redactor: &Redactor,
 ) -> Batch {
     let mut batch = Batch::new();
     let mut records: Vec<ActionRecord> =
-        queue.iter().map(|action| record(action, redaction)).collect();
-    let failure = plan_each(acting, &queue, &mut records, redaction, &mut batch).await.err();
+        queue.iter().map(|action| record(action, redactor)).collect();
+    let failure = plan_each(acting, &queue, &mut records, redactor, &mut batch).await.err();
     if let Some(failure) = failure {
         batch = Batch::new();
         records.iter_mut().for_each(|record| record.status = ActionStatus::Rejected);
@@ -73,11 +72,11 @@ async fn plan_each(
     acting: &Acting,
     queue: &[QueuedAction],
     records: &mut [ActionRecord],
-    redaction: &Redaction,
+    redactor: &Redactor,
     batch: &mut Batch,
 ) -> Result<(), Failure> {
     if let Some(stranger) = queue.iter().find(|action| known(&action.kind).is_none()) {
-        let message = format!("there is no action {:?}", redaction.text(&stranger.kind));
+        let message = format!("there is no action {:?}", redactor.redact(&stranger.kind));
         return Err(outcome::plain("unknown_action", message));
     }
     for (action, record) in queue.iter().zip(records) {
@@ -94,11 +93,11 @@ async fn plan_each(
     Ok(())
 }
 
-fn record(action: &QueuedAction, redaction: &Redaction) -> ActionRecord {
+fn record(action: &QueuedAction, redactor: &Redactor) -> ActionRecord {
     ActionRecord {
         id: action.id.clone(),
-        kind: redaction.text(&action.kind).into_owned(),
-        params: redaction.value(action.params.clone()),
+        kind: redactor.redact(&action.kind).into_owned(),
+        params: redactor.redact_value(action.params.clone()),
         status: ActionStatus::Succeeded,
         result: None,
         error: None,

@@ -31,7 +31,6 @@ mod live;
 mod logs;
 mod outcome;
 mod record;
-mod redaction;
 mod retention;
 mod session;
 mod signed;

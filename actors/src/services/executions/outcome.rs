@@ -7,10 +7,12 @@ use super::{
     bounds,
     entity::{Execution, Json, Status},
     kinds::Queue,
-    redaction::Redaction,
     view::{self, ActionRecord, ActionStatus, Failure, LimitHit, LogEntry, StackFrame},
 };
-use crate::sandbox::{self, Ending, LogLine, Report};
+use crate::{
+    redact::Redactor,
+    sandbox::{self, Ending, LogLine, Report},
+};
 
 /// Writes a report into its execution, secrets redacted; answers what the run queued. The lines it logged were taken
 /// down while it ran.
@@ -18,7 +20,7 @@ pub(super) fn apply(
     execution: &mut Execution,
     report: Report,
     logs: Json,
-    redaction: &Redaction,
+    redactor: &Redactor,
     now: DateTime<Utc>,
 ) -> Queue {
     execution.completed_at = Some(now);
@@ -28,7 +30,7 @@ pub(super) fn apply(
     match report.ending {
         Ending::Returned { output, actions } => {
             execution.status = Status::Succeeded;
-            execution.output = Some(view::json(&redaction.value(output)));
+            execution.output = Some(view::json(&redactor.redact_value(output)));
             execution.error = None;
             actions
         }
@@ -38,7 +40,7 @@ pub(super) fn apply(
                 "cancelled" => Status::Cancelled,
                 _ => Status::Failed,
             };
-            end(execution, status, failed(failure, redaction));
+            end(execution, status, failed(failure, redactor));
             Queue::new()
         }
     }
@@ -61,11 +63,11 @@ pub(super) fn fault(fault: &Fault) -> Failure {
 }
 
 /// A logged line as it is shown and kept.
-pub(super) fn entry(line: &LogLine, redaction: &Redaction) -> LogEntry {
+pub(super) fn entry(line: &LogLine, redactor: &Redactor) -> LogEntry {
     LogEntry {
         sequence: line.sequence,
         level: line.level.into(),
-        message: redaction.text(&line.text).into_owned(),
+        message: redactor.redact(&line.text).into_owned(),
         at: view::millis(line.at),
     }
 }
@@ -77,16 +79,16 @@ pub(super) fn end(execution: &mut Execution, status: Status, failure: Failure) {
     execution.error = Some(view::json(&failure));
 }
 
-fn failed(failure: sandbox::Failure, redaction: &Redaction) -> Failure {
+fn failed(failure: sandbox::Failure, redactor: &Redactor) -> Failure {
     let frame = |frame: sandbox::Frame| StackFrame {
-        function: redaction.text(&frame.function).into_owned(),
+        function: redactor.redact(&frame.function).into_owned(),
         line: frame.line,
         column: frame.column,
     };
     Failure {
-        class: redaction.text(&failure.class).into_owned(),
+        class: redactor.redact(&failure.class).into_owned(),
         code: failure.code.to_owned(),
-        message: redaction.text(&failure.message).into_owned(),
+        message: redactor.redact(&failure.message).into_owned(),
         stack: failure.stack.into_iter().map(frame).collect(),
         limit: failure.limit.map(|(field, value)| {
             let (setting, value) = bounds::told(field, value);

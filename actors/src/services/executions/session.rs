@@ -9,6 +9,7 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+use secrecy::ExposeSecret;
 use sl_store::{Batch, Code, Expect, Fault, Key, Lease, NewEvent, Settle, Settlement};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -20,7 +21,6 @@ use super::{
     lanes::Place,
     live::Live,
     outcome, record,
-    redaction::Redaction,
     view::ExecutionView,
 };
 use crate::{
@@ -28,7 +28,11 @@ use crate::{
     duty::{HEARTBEAT, LEASE},
     idempotency::{Stub, Ticket},
     sandbox::{self, Ending, FetchRequest, FetchResponse, HostCalls, LogLine, Report, Run, RunContext},
-    services::{functions::Ready, secrets},
+    redact::Redactor,
+    services::{
+        functions::Ready,
+        secrets::{self, Purpose},
+    },
     settings::Settings,
 };
 
@@ -49,6 +53,7 @@ pub(super) struct Session {
     pub untold: Vec<NewEvent>,
     /// Whether the row in the store says that it runs.
     pub marked: bool,
+    #[expect(dead_code, reason = "held until the session is over")]
     pub place: Place,
 }
 
@@ -84,38 +89,44 @@ impl Session {
     /// Makes the attempt. The run is written as running when it has taken `persist_after`.
     pub(super) async fn run(mut self, persist_after: Duration) -> End {
         let _on_stage = self.live.begin(self.cancel.clone());
-        let (secrets, redaction) = match self.resolve().await {
+        let (secrets, redactor) = match self.resolve().await {
             Ok(resolved) => resolved,
             Err(fault) if fault.code.is_transient() => return self.again(fault).await,
             Err(fault) => return self.fail(&fault).await,
         };
-        let redaction = Arc::new(redaction);
         let calls = Arc::new(Calls {
             core: self.core.clone(),
             account: self.execution.head.account_id,
             live: self.live.clone(),
-            redaction: redaction.clone(),
+            redactor: redactor.clone(),
         });
         let (sandbox, run, cancel) = (self.core.sandbox.clone(), self.question(secrets), self.cancel.clone());
         let mut running = std::pin::pin!(sandbox.run(run, calls, cancel));
         match self.accompany(running.as_mut(), persist_after).await {
             Ok(report) if self.stopped(&report) => self.give_back().await,
-            Ok(report) => self.finish(report, &redaction).await,
+            Ok(report) => self.finish(report, &redactor).await,
             Err(fault) if fault.code == Code::TooLarge => self.fail(&fault).await,
             Err(fault) => self.again(fault).await,
         }
     }
 
     /// Resolves the secrets that the function names.
-    async fn resolve(&mut self) -> Result<(Secrets, Redaction), Fault> {
+    async fn resolve(&mut self) -> Result<(Secrets, Redactor), Fault> {
         let names = &self.ready.definition.secrets;
         if names.is_empty() {
-            return Ok((Secrets::new(), Redaction::default()));
+            return Ok((Secrets::new(), Redactor::new([""; 0])));
         }
         let account = self.execution.head.account_id;
-        let resolved = secrets::resolve(&self.core, account, names).await?;
-        self.untold.push(self.execution.told("secret.resolved", resolved.told()));
-        Ok((resolved.values, Redaction::new(resolved.redactor)))
+        let purpose = Purpose {
+            subject: self.execution.head.id,
+            actor: self.execution.trigger.actor.clone(),
+            request_id: self.execution.request_id.clone(),
+            origin: None,
+        };
+        let resolved = secrets::resolve(&self.core, account, names, &purpose).await?;
+        self.untold.extend(resolved.event);
+        let redactor = Redactor::new(resolved.values.values().map(ExposeSecret::expose_secret));
+        Ok((resolved.values, redactor))
     }
 
     fn question(&self, secrets: Secrets) -> Run {
@@ -241,9 +252,9 @@ impl Session {
         cancelled && self.live.cancelled_by().is_none()
     }
 
-    async fn finish(mut self, report: Report, redaction: &Redaction) -> End {
+    async fn finish(mut self, report: Report, redactor: &Redactor) -> End {
         let now = self.core.clock.now();
-        let queue = outcome::apply(&mut self.execution, report, self.live.logs(), redaction, now);
+        let queue = outcome::apply(&mut self.execution, report, self.live.logs(), redactor, now);
         let mut effects = Batch::new();
         if !queue.is_empty() {
             let acting = Acting {
@@ -253,7 +264,7 @@ impl Session {
                 function_id: self.execution.function_id,
                 execution_id: self.execution.head.id,
             };
-            effects = kinds::plan(&acting, &mut self.execution, queue, redaction).await;
+            effects = kinds::plan(&acting, &mut self.execution, queue, redactor).await;
         }
         self.record(effects).await
     }
@@ -420,12 +431,12 @@ struct Calls {
     core: Arc<Core>,
     account: Uuid,
     live: Arc<Live>,
-    redaction: Arc<Redaction>,
+    redactor: Redactor,
 }
 
 impl HostCalls for Calls {
     fn log(&self, line: &LogLine) {
-        self.live.log(outcome::entry(line, &self.redaction));
+        self.live.log(outcome::entry(line, &self.redactor));
     }
 
     fn fetch(&self, request: FetchRequest) -> BoxFuture<'static, Result<FetchResponse, Fault>> {

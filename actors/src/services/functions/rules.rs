@@ -3,7 +3,7 @@
 use sl_store::Fault;
 
 use super::{MAX_SECRETS, MAX_SOURCE, entity::Definition};
-use crate::{action::Tenant, check::Check};
+use crate::{action::Tenant, check::Check, services::secrets};
 
 /// Checks everything but whether the source compiles; every broken rule is told.
 pub(super) async fn check(
@@ -24,7 +24,7 @@ pub(super) async fn check(
         check.broken("/secrets", "entries", format!("must name at most {most} secrets, not {found}"));
     }
     check.finish()?;
-    for name in missing_secrets(&definition.secrets, tenant).await? {
+    for name in secrets::missing(&tenant.core, tenant.account_id, &definition.secrets).await? {
         check.broken("/secrets", "missing", format!("there is no secret {name:?}"));
     }
     check.finish()
@@ -40,10 +40,6 @@ fn check_source(source: &str, most: usize, check: &mut Check) {
     } else if source.contains('\0') {
         check.broken("/source", "characters", "must not contain U+0000");
     }
-}
-
-async fn missing_secrets(names: &[String], _tenant: &Tenant) -> Result<Vec<String>, Fault> {
-    Ok(names.to_vec())
 }
 
 /// Compiles the source in a host of the account.
