@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use crate::{
     duty::{Bells, Duty},
+    egress::Egress,
     idempotency::Flights,
     metrics::Metrics,
     mirror::Mirror,
-    egress::Egress,
     sandbox::Sandbox,
     services::{accounts::TokenCache, executions::Desk, functions::Catalogue},
     settings::Settings,

@@ -50,11 +50,8 @@ impl Runtime {
     /// As [`Runtime::start`].
     pub async fn start_with(core: Arc<Core>, duties: Vec<Arc<dyn Duty>>) -> Result<Self, Fault> {
         let directory = Directory::new(core.clone());
-        let mut children = vec![
-            mirror_keeper(core.clone()),
-            accounts_supervisor(directory.clone()),
-            core.sandbox.child(),
-        ];
+        let mut children =
+            vec![mirror_keeper(core.clone()), accounts_supervisor(directory.clone()), core.sandbox.child()];
         let registry = duties.into_iter().map(|duty| (duty.name(), duty)).collect();
         for duty in core.duties.get_or_init(|| registry).values() {
             children.push(duty_actor(core.clone(), duty.clone()));

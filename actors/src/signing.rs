@@ -29,7 +29,9 @@ impl Signer {
             (Ok(seed), _) => SigningKey::from_bytes(&seed),
             (_, Ok(pair)) => SigningKey::from_keypair_bytes(&pair)
                 .map_err(|_| "the signing key's second half is not the public key of its first")?,
-            _ => return Err(format!("the signing key has {} bytes where 32 or 64 are expected", bytes.len())),
+            _ => {
+                return Err(format!("the signing key has {} bytes where 32 or 64 are expected", bytes.len()));
+            }
         };
         if key.to_bytes().windows(2).all(|pair| pair[0] == pair[1]) {
             return Err("the signing key is a placeholder: its bytes are all alike".to_owned());
@@ -70,12 +72,9 @@ mod tests {
     fn a_seed_and_a_pair_are_the_same_key_in_hex_and_in_base64() {
         let pair = hex::decode(format!("{SEED}{PUBLIC}")).unwrap();
         let seed = &pair[..32];
-        for text in [
-            SEED.to_owned(),
-            hex::encode(&pair),
-            BASE64_STANDARD.encode(seed),
-            BASE64_STANDARD.encode(&pair),
-        ] {
+        for text in
+            [SEED.to_owned(), hex::encode(&pair), BASE64_STANDARD.encode(seed), BASE64_STANDARD.encode(&pair)]
+        {
             let signer = Signer::parse(&text).unwrap();
             assert_eq!(hex::encode(signer.public_key()), PUBLIC);
             assert_eq!(hex::encode(signer.sign(&[0x72])), SIGNED);

@@ -129,7 +129,8 @@ impl DutyState {
         for held in self.held.values() {
             *shares.entry(held.account).or_default() += 1;
         }
-        let served = shares.into_iter().filter(|(_, share)| *share >= per_account).map(|(account, _)| account);
+        let served =
+            shares.into_iter().filter(|(_, share)| *share >= per_account).map(|(account, _)| account);
         let full: Vec<Uuid> = served.chain(self.duty.full(&self.core)).collect();
         self.left_some = !full.is_empty();
         accounts.extend(&full);

@@ -9,6 +9,8 @@ use sl_actors::{
         self,
         accounts::{Account, Token, TokenUse},
         dead_letters::DeadLetter,
+        executions::Execution,
+        functions::{Function, FunctionSource, FunctionVersion},
         secrets::{Secret, SecretVersion},
     },
 };
@@ -32,7 +34,20 @@ async fn every(store: &Store) -> BTreeSet<&'static str> {
             BTreeSet::from([$(<$entity>::TABLE.name),*])
         }};
     }
-    each!(Account, Token, TokenUse, IdempotencyRecord, Pause, DeadLetter, Secret, SecretVersion)
+    each!(
+        Account,
+        Token,
+        TokenUse,
+        IdempotencyRecord,
+        Pause,
+        DeadLetter,
+        Execution,
+        Function,
+        FunctionVersion,
+        FunctionSource,
+        Secret,
+        SecretVersion,
+    )
 }
 
 fn tables() -> Vec<&'static Table> {

@@ -7,6 +7,8 @@ use sl_actors::{
     Action, Core, Fault, KeyRing, Parts, Runtime, SYSTEM, Store,
     caller::{Caller, Scope},
     duty::Duty,
+    egress::{AllowList, Egress, EgressLimits, SystemResolver},
+    sandbox::{HostProgram, Sandbox, SandboxLimits},
     services::accounts::{AccountView, CreateAccount, NewAccount},
     settings::{Setting, Settings, Source},
 };
@@ -61,14 +63,29 @@ impl Ground {
 
     /// What a daemon on it is made of.
     pub async fn parts(&self) -> Parts {
+        let settings = quick();
+        let egress =
+            Egress::new(EgressLimits::from(&settings), AllowList::default(), Arc::new(SystemResolver::new(4)));
         Parts {
             store: self.other().await,
             clock: self.clock.clone(),
             chance: Arc::new(OsChance),
             keys: Arc::new(KeyRing::ephemeral(&OsChance)),
-            settings: quick(),
+            sandbox: sandbox(&settings),
+            egress: egress.expect("the egress guard starts"),
+            settings,
+            signer: None,
         }
     }
+}
+
+/// A sandbox that starts a host when one is needed, not before.
+fn sandbox(settings: &Settings) -> Sandbox {
+    let this = std::env::current_exe().expect("this program has a path");
+    let folder = this.parent().and_then(std::path::Path::parent).expect("it lies in a folder of a folder");
+    let program = HostProgram { path: folder.join("sl-js-host"), arguments: Vec::new() };
+    let limits = SandboxLimits { warm: 0, ..SandboxLimits::from(settings) };
+    Sandbox::new(limits, program).expect("the sandbox starts")
 }
 
 /// Settings for tests that wait: short polls, short leases.

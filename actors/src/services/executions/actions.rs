@@ -181,7 +181,7 @@ async fn page(
         }
         if !more || items.len() >= request.limit || bytes >= PAGE_BYTES {
             let last = items.last().map(|last: &ExecutionView| last.id).filter(|_| more);
-            let next_cursor = last.map(|id| request.cursor(tenant, Execution::TABLE.name, id));
+            let next_cursor = last.map(|id| PageRequest::mark(tenant, Execution::TABLE.name, id.as_bytes()));
             return Ok(Page { items, next_cursor });
         }
     }

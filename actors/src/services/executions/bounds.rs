@@ -42,7 +42,6 @@ pub const ALLOW_WASM: Setting = Setting::flag(
 )
 .per_account();
 
-
 /// What a run of this function may use.
 pub(super) fn limits(definition: &Definition, settings: &Settings) -> RunLimits {
     let asked = &definition.limits;

@@ -56,8 +56,7 @@ pub(super) async fn plan(
     redactor: &Redactor,
 ) -> Batch {
     let mut batch = Batch::new();
-    let mut records: Vec<ActionRecord> =
-        queue.iter().map(|action| record(action, redactor)).collect();
+    let mut records: Vec<ActionRecord> = queue.iter().map(|action| record(action, redactor)).collect();
     let failure = plan_each(acting, &queue, &mut records, redactor, &mut batch).await.err();
     if let Some(failure) = failure {
         batch = Batch::new();

@@ -63,9 +63,10 @@ impl Lanes {
     /// A place at once, or none.
     pub(super) fn try_enter(&self, ask: Ask) -> Option<Place> {
         let mut lanes = self.lanes();
-        let free = ask.lanes().into_iter().all(|(id, limit)| {
-            lanes.get(&id).is_none_or(|lane| lane.waiting == 0 && lane.running < limit)
-        });
+        let free = ask
+            .lanes()
+            .into_iter()
+            .all(|(id, limit)| lanes.get(&id).is_none_or(|lane| lane.waiting == 0 && lane.running < limit));
         free.then(|| self.take(&mut lanes, ask))
     }
 

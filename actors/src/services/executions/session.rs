@@ -27,8 +27,8 @@ use crate::{
     Core,
     duty::{HEARTBEAT, LEASE},
     idempotency::{Stub, Ticket},
-    sandbox::{self, Ending, FetchRequest, FetchResponse, HostCalls, LogLine, Report, Run, RunContext},
     redact::Redactor,
+    sandbox::{self, Ending, FetchRequest, FetchResponse, HostCalls, LogLine, Report, Run, RunContext},
     services::{
         functions::Ready,
         secrets::{self, Purpose},
@@ -327,9 +327,7 @@ impl Session {
         let give_up = tokio::time::Instant::now() + self.core.settings.duration(&LEASE);
         loop {
             match store.commit(batch.clone()).await {
-                Err(fault)
-                    if fault.code == Code::Unavailable && tokio::time::Instant::now() < give_up =>
-                {
+                Err(fault) if fault.code == Code::Unavailable && tokio::time::Instant::now() < give_up => {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
                 result => return result,

@@ -35,14 +35,9 @@ pub const MAX_FUNCTIONS: Setting =
     Setting::count("functions.count", 1_000, 1, 100_000, "How many functions an account may have.")
         .per_account();
 /// How large a source may be.
-pub const MAX_SOURCE: Setting = Setting::bytes(
-    "functions.source",
-    1 << 20,
-    1_024,
-    4 << 20,
-    "How large the source of a function may be.",
-)
-.per_account();
+pub const MAX_SOURCE: Setting =
+    Setting::bytes("functions.source", 1 << 20, 1_024, 4 << 20, "How large the source of a function may be.")
+        .per_account();
 /// How many versions of a function are kept.
 pub const MAX_VERSIONS: Setting = Setting::count(
     "functions.versions",

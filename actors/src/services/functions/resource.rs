@@ -156,12 +156,7 @@ impl Resource for Function {
         Ok(made)
     }
 
-    async fn amend(
-        &mut self,
-        patch: AmendFunction,
-        tenant: &Tenant,
-        batch: &mut Batch,
-    ) -> Result<(), Fault> {
+    async fn amend(&mut self, patch: AmendFunction, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
         tenant.core.functions.changing(self.head.key());
         let mut from = self.version_id;
         if let Some(number) = patch.rollback_to {
@@ -176,8 +171,7 @@ impl Resource for Function {
         definition.name =
             patch.name.map_or_else(|| take(&mut definition.name), |name| name.trim().to_owned());
         definition.description = patch.description.unwrap_or_else(|| take(&mut definition.description));
-        definition.secrets =
-            patch.secrets.map_or_else(|| std::mem::take(&mut definition.secrets), distinct);
+        definition.secrets = patch.secrets.map_or_else(|| std::mem::take(&mut definition.secrets), distinct);
         definition.limits = patch.limits.unwrap_or(definition.limits);
         definition.keep_context = patch.keep_context.unwrap_or(definition.keep_context);
         rules::check(definition, patch.source.as_deref(), tenant).await?;

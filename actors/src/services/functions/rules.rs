@@ -47,7 +47,9 @@ fn check_source(source: &str, most: usize, check: &mut Check) {
 /// # Errors
 /// [`sl_store::Code::Invalid`] at `/source` with line and column; the sandbox's own faults.
 pub(super) async fn compile(source: &str, tenant: &Tenant) -> Result<(), Fault> {
-    let Err(error) = tenant.core.sandbox.compile(tenant.account_id, source.into()).await? else { return Ok(()) };
+    let Err(error) = tenant.core.sandbox.compile(tenant.account_id, source.into()).await? else {
+        return Ok(());
+    };
     let detail = format!("{} (line {}, column {})", error.message, error.line, error.column);
     Err(Fault::field("/source", "syntax", detail))
 }

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// A program of this workspace, built where it is missing.
-fn program(package: &str, kind: &str, name: &str) -> PathBuf {
+pub(crate) fn program(package: &str, kind: &str, name: &str) -> PathBuf {
     let deps = std::env::current_exe().unwrap();
     let folder = deps.parent().and_then(Path::parent).unwrap();
     let path = folder.join(if kind == "--example" { "examples" } else { "." }).join(name);
