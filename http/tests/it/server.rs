@@ -6,6 +6,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sl_actors::{
     Core, KeyRing, Parts, Runtime, Store,
+    egress::{AllowList, Egress, EgressLimits, SystemResolver},
+    sandbox::{HostProgram, Sandbox, SandboxLimits},
     settings::{Setting, Settings, Source},
 };
 use sl_http::{Config, Operator, Server, Service, serve};
@@ -38,7 +40,12 @@ pub async fn start_with(settings: &[(&Setting, u64)], config: Config) -> Running
         .iter()
         .fold(Settings::default(), |all, (setting, value)| all.with(setting, *value, Source::Flag));
     let keys = Arc::new(KeyRing::ephemeral(&*chance));
-    let core = Core::new(Parts { store, clock, chance, keys, settings });
+    let limits = SandboxLimits { warm: 0, ..SandboxLimits::from(&settings) };
+    let sandbox = Sandbox::new(limits, host_program()).expect("the sandbox starts");
+    let resolver = Arc::new(SystemResolver::new(4));
+    let egress = Egress::new(EgressLimits::from(&settings), AllowList::default(), resolver);
+    let egress = egress.expect("the egress guard starts");
+    let core = Core::new(Parts { store, clock, chance, keys, settings, sandbox, egress, signer: None });
     let runtime = Runtime::start(core).await.expect("the runtime starts");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -52,6 +59,13 @@ pub async fn start_with(settings: &[(&Setting, u64)], config: Config) -> Running
     });
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     Running { runtime, address, draining, server: Some(server.expect("the server starts")), client }
+}
+
+/// The JavaScript host, which lies one folder above the tests' programs.
+fn host_program() -> HostProgram {
+    let this = std::env::current_exe().expect("this program has a path");
+    let folder = this.parent().and_then(std::path::Path::parent).expect("two folders up");
+    HostProgram { path: folder.join("sl-js-host"), arguments: Vec::new() }
 }
 
 /// An answer, read whole.
