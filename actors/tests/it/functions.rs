@@ -95,10 +95,7 @@ async fn names_are_unique_whatever_their_case(ground: Ground) {
     let taken = shop.create(new_function("PRICE feed", ECHO)).await.unwrap_err();
     assert_eq!(taken.code, Code::Conflict);
     assert!(taken.detail.contains("a function of this name exists already"), "{taken}");
-    assert_eq!(
-        amend(&shop, other.id, json!({"name": "price feed"})).await.unwrap_err().code,
-        Code::Conflict
-    );
+    assert_eq!(amend(&shop, other.id, json!({"name": "price feed"})).await.unwrap_err().code, Code::Conflict);
     let another = shop.world.account("another").await.id;
     let create = sl_actors::resource::Create::<Function>(new_function("Price Feed", ECHO));
     shop.perform_for(another, create).await.unwrap();

@@ -64,8 +64,11 @@ impl Ground {
     /// What a daemon on it is made of.
     pub async fn parts(&self) -> Parts {
         let settings = quick();
-        let egress =
-            Egress::new(EgressLimits::from(&settings), AllowList::default(), Arc::new(SystemResolver::new(4)));
+        let egress = Egress::new(
+            EgressLimits::from(&settings),
+            AllowList::default(),
+            Arc::new(SystemResolver::new(4)),
+        );
         Parts {
             store: self.other().await,
             clock: self.clock.clone(),

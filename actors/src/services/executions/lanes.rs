@@ -89,6 +89,16 @@ impl Lanes {
         self.lanes().iter().filter(|(_, lane)| lane.waiting > 0).map(|(id, _)| *id).collect()
     }
 
+    /// Which of the two has no place left: whose it is, how many there are, how many there may be.
+    pub(super) fn full(&self, ask: Ask) -> Option<(Uuid, usize, usize)> {
+        let lanes = self.lanes();
+        let running = |id: &Uuid| lanes.get(id).map_or(0, |lane| lane.running);
+        ask.lanes()
+            .into_iter()
+            .map(|(id, limit)| (id, running(&id), limit))
+            .find(|(_, running, limit)| running >= limit)
+    }
+
     fn take(&self, lanes: &mut HashMap<Uuid, Lane>, ask: Ask) -> Place {
         for (id, _) in ask.lanes() {
             lanes.entry(id).or_default().running += 1;

@@ -24,6 +24,7 @@ mod actions;
 mod bounds;
 mod duty;
 mod entity;
+mod explain;
 mod flow;
 mod kinds;
 mod lanes;
@@ -160,5 +161,6 @@ pub const SERVICE: Service = Service {
     tables: &[Execution::TABLE],
     quotas: &[],
     duties: |_| vec![Arc::new(Executions), Arc::new(Retention)],
+    explain: Some(explain::explain),
     ..Service::NOTHING
 };

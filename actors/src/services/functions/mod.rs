@@ -22,7 +22,7 @@ pub use self::{
     catalogue::{BELIEVED_FOR, Catalogue, Ready},
     entity::{Definition, Function, FunctionSource, FunctionVersion},
     limits::{Limits, Size, Span},
-    resource::{AmendFunction, FunctionFilters, FunctionView, NewFunction, naming_secret},
+    resource::{AmendFunction, FunctionFilters, FunctionView, NewFunction},
     versions::{FetchFunction, FetchVersion, FunctionVersionView, ListVersions},
 };
 use sl_store::Entity as _;
@@ -72,5 +72,6 @@ pub const SERVICE: Service = Service {
     capabilities: &["create", "amend", "versions", "roll_back", "remove"],
     tables: &[Function::TABLE, FunctionVersion::TABLE, FunctionSource::TABLE],
     quotas: &[(&MAX_FUNCTIONS, Function::TABLE)],
+    secret_users: Some(resource::secret_users),
     ..Service::NOTHING
 };

@@ -1,8 +1,12 @@
 //! Functions as tenants create, amend and see them.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -17,10 +21,14 @@ use super::{
     rules, versions,
 };
 use crate::{
+    Core,
     action::Tenant,
     resource::{Life, Resource},
     settings::Setting,
 };
+
+/// So many functions are read at a time.
+const PAGE: usize = 200;
 
 /// What creates a function.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -235,13 +243,27 @@ fn distinct(names: Vec<String>) -> Vec<String> {
     names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
 
-/// The functions of an account that name a secret.
-///
-/// # Errors
-/// As [`sl_store::Store::list`].
-pub async fn naming_secret(tenant: &Tenant, secret: &str) -> Result<Vec<Function>, Fault> {
-    let limit = tenant.settings.size(&MAX_FUNCTIONS);
-    let mut all = tenant.core.store.list::<Function>(Query::of(tenant.account_id).limit(limit)).await?;
-    all.retain(|function| function.definition.secrets.iter().any(|name| name == secret));
-    Ok(all)
+/// The functions of an account that name each of these secrets, whatever the case.
+pub(super) fn secret_users<'a>(
+    core: &'a Core,
+    account: Uuid,
+    secrets: &'a [String],
+) -> BoxFuture<'a, Result<BTreeMap<String, Vec<String>>, Fault>> {
+    Box::pin(async move {
+        let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let query = Query::of(account).oldest_first().after(after).limit(PAGE);
+            let page: Vec<Function> = core.store.list(query).await?;
+            let Some(last) = page.last() else { return Ok(users) };
+            after = Some(last.head.id);
+            for Definition { name, secrets: named, .. } in page.iter().map(|function| &function.definition) {
+                for secret in
+                    secrets.iter().filter(|secret| named.iter().any(|n| n.eq_ignore_ascii_case(secret)))
+                {
+                    users.entry(secret.clone()).or_default().push(name.clone());
+                }
+            }
+        }
+    })
 }
