@@ -82,7 +82,7 @@ pub async fn all(session: &Session, mut request: Request) -> Outcome<Value> {
     let mut items = Vec::new();
     for _ in 0..PAGES_MAX {
         let mut page = session.client.send(&request).await?.value()?;
-        if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
+        if let Value::Array(more) = if page.is_array() { page.take() } else { page["items"].take() } {
             items.extend(more);
         }
         let Some(cursor) = page["next_cursor"].as_str() else {

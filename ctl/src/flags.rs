@@ -163,10 +163,18 @@ fn help(flag: &Flag) -> String {
     let told = format!("{}{must}", flag.property.description.trim_end_matches('.'));
     match (&flag.property.kind, flag.property.name.as_str()) {
         (Kind::Text(_), "source") => format!("{told} [also: @FILE, - for standard input]"),
-        (Kind::List(_), _) => format!("{told} [repeatable, or with commas]"),
+        (Kind::List(item), _) => format!("{told} [{}repeatable, or with commas]", choices(item)),
         (Kind::Map(_) | Kind::Object(_), _) => format!("{told} [key=value, JSON, @FILE]"),
         _ if flag.is_secret() => format!("{told} [seen by others on this machine: rather use the file]"),
         _ => told,
+    }
+}
+
+/// The words that an item of a list can be.
+fn choices(item: &Kind) -> String {
+    match item {
+        Kind::Text(words) if !words.is_empty() => format!("{}; ", words.join(", ")),
+        _ => String::new(),
     }
 }
 

@@ -63,9 +63,9 @@ impl Output {
         Self { mode, color }
     }
 
-    /// Shows a value: a list where it has `items`, else one thing. `columns` are those of the list's table.
+    /// Shows a value: a list where it is one or has `items`, else one thing. `columns` are those of the list's table.
     pub fn show(self, value: &Value, columns: &[String]) -> Outcome<()> {
-        let items = value["items"].as_array();
+        let items = items(value);
         match (self.mode, items) {
             (Mode::Json, _) => write(&format!("{value:#}\n")),
             (Mode::Yaml, _) => write(&yaml(value)?),
@@ -82,6 +82,11 @@ impl Output {
     pub fn show_table(self, value: &Value, table: &Table) -> Outcome<()> {
         if self.mode == Mode::Table { write(&table.render(self.color)) } else { self.show(value, &[]) }
     }
+}
+
+/// The items of a list, with or without the frame of a page.
+pub fn items(value: &Value) -> Option<&Vec<Value>> {
+    value.as_array().or_else(|| value["items"].as_array())
 }
 
 /// Whether a person reads standard output.

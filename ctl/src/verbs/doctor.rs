@@ -11,6 +11,7 @@ use crate::{
     contexts::Contexts,
     exit::Exit,
     failure::{Failure, Outcome},
+    output,
     request::Request,
     session::Session,
     surroundings,
@@ -147,16 +148,14 @@ async fn limits(session: &Session, findings: &mut Findings) {
 }
 
 fn near(answer: &Value, findings: &mut Findings) {
-    let items =
-        answer["items"].as_array().or_else(|| answer["limits"].as_array()).map_or(&[][..], Vec::as_slice);
+    let items = output::items(answer).map_or(&[][..], Vec::as_slice);
     let mut close = 0_usize;
     for item in items {
-        let number = |names: [&str; 2]| names.iter().find_map(|name| item[*name].as_u64());
-        let (Some(limit), Some(current)) = (number(["value", "limit"]), number(["current", "used"])) else {
+        let (Some(limit), Some(current)) = (item["value"].as_u64(), item["current"].as_u64()) else {
             continue;
         };
         if limit > 0 && current.saturating_mul(100) >= limit.saturating_mul(NEAR) {
-            let name = ["name", "setting"].iter().find_map(|name| item[*name].as_str()).unwrap_or("?");
+            let name = item["name"].as_str().unwrap_or("?");
             findings.warn("limits", format!("{name}: {current} of {limit} used"));
             close += 1;
         }

@@ -14,6 +14,9 @@ use crate::{
     table::{self, Table},
 };
 
+/// Where the duties are listed.
+const DUTIES: &str = "/system/duties";
+
 /// The command.
 pub fn command() -> Command {
     Command::new("top")
@@ -44,7 +47,7 @@ pub async fn run(session: &Session, matches: &ArgMatches) -> Outcome<()> {
             tokio::time::sleep(interval).await;
         }
         let status = session.client.get("/system/status").await?;
-        let duties = call::all(session, Request::get("/system/duties")).await?;
+        let duties = call::all(session, Request::get(DUTIES)).await?;
         show(session, &status, &duties, look > 0)?;
     }
     Ok(())
@@ -54,13 +57,21 @@ fn show(session: &Session, status: &Value, duties: &Value, again: bool) -> Outco
     if session.output.mode != Mode::Table {
         return session.output.show(&serde_json::json!({"status": status, "duties": duties["items"]}), &[]);
     }
-    let columns = session.document.find("system.duties.list").map_or(&[][..], |operation| &operation.columns);
-    let items = duties["items"].as_array().map_or(&[][..], Vec::as_slice);
+    let list = session.document.operations.iter().find(|list| list.path == DUTIES && list.is_read());
+    let columns = list.map_or(&[][..], |operation| &operation.columns);
+    let items = output::items(duties).map_or(&[][..], Vec::as_slice);
     let duties = Table::of_items(items, columns).render(session.output.color);
     let before = match (output::is_terminal(), again) {
         (true, _) => "\u{1b}[H\u{1b}[2J",
         (false, true) => "\n",
         (false, false) => "",
     };
-    output::write(&format!("{before}{}\n{duties}", table::details(status, session.output.color)))
+    let status = table::details(&without_lists(status), session.output.color);
+    output::write(&format!("{before}{status}\n{duties}"))
+}
+
+/// The status without the lists in it: the duties stand below it.
+fn without_lists(status: &Value) -> Value {
+    let members = status.as_object().into_iter().flatten().filter(|(_, value)| !value.is_array());
+    Value::Object(members.map(|(name, value)| (name.clone(), value.clone())).collect())
 }

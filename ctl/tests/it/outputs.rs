@@ -56,6 +56,14 @@ fn one_thing_is_shown_in_every_mode() {
 }
 
 #[test]
+fn a_list_without_the_frame_of_a_page_is_a_list() {
+    let program = Program::of(&Server::always(200, &functions()["items"]));
+    assert_eq!(program.out(&["functions", "list", "-o", "name"]), "f1\nf2\n");
+    assert_eq!(program.out(&["functions", "list", "--all", "-o", "name"]), "f1\nf2\n");
+    assert_eq!(program.out(&["functions", "list"]).lines().count(), 3);
+}
+
+#[test]
 fn columns_can_be_chosen() {
     let program = Program::of(&Server::always(200, &functions()));
     assert_eq!(

@@ -131,7 +131,9 @@ fn daemon(change: impl Fn(&str) -> Option<Reply> + Send + 'static) -> Server {
                 Reply::json(200, &json!({"status": "ok"})).with("date", "Thu, 01 Jan 2015 00:00:00 GMT")
             }
             "/system/version" => Reply::json(200, &json!({"version": "0.1.0"})),
-            "/system/status" => Reply::json(200, &json!({"status": "ok", "services": 3})),
+            "/system/status" => {
+                Reply::json(200, &json!({"status": "ok", "services": 3, "duties": [{"name": "x"}]}))
+            }
             "/system/duties" => Reply::json(
                 200,
                 &json!({"items": [{"name": "executions", "status": "running", "pending": 4}], "next_cursor": null}),
