@@ -231,8 +231,7 @@ impl Trouble {
             Self::Unreached(failure) => (failure.exit == Exit::Unavailable).then_some(growing),
             Self::Broken(_) => request.is_repeatable().then_some(growing),
             Self::Refused(problem, after) => {
-                let transient =
-                    matches!(problem.status, 429 | 502 | 503 | 504) || problem.code() == Code::InFlight;
+                let transient = problem.code().is_transient();
                 let pause = after.unwrap_or(growing);
                 (transient && request.is_repeatable() && pause <= PAUSE_MAX).then_some(pause)
             }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The document this program was built with.
-const EMBEDDED: &str = include_str!("../tests/fixtures/openapi.json");
+const EMBEDDED: &str = include_str!("../../sdk/openapi.json");
 
 /// The methods an operation can have, as the document spells them.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];

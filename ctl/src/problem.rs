@@ -79,6 +79,20 @@ impl Code {
         }
     }
 
+    /// Whether the same request may succeed a little later.
+    pub const fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited
+                | Self::QuotaExceeded
+                | Self::Overloaded
+                | Self::Unavailable
+                | Self::TimedOut
+                | Self::Paused
+                | Self::InFlight
+        )
+    }
+
     /// The code that a bare HTTP status stands for: a proxy between us and the server knows no codes.
     pub const fn of_status(status: u16) -> Self {
         match status {

@@ -80,7 +80,9 @@ fn what_has_no_key_is_not_repeated() {
 
 #[test]
 fn what_is_refused_for_good_is_not_repeated() {
-    for (status, code, exit) in [(422, "invalid", 7), (500, "internal", 1), (409, "conflict", 6)] {
+    for (status, code, exit) in
+        [(422, "invalid", 7), (500, "internal", 1), (409, "conflict", 6), (502, "upstream", 1)]
+    {
         let server = Server::script(vec![Reply::problem(status, code)]);
         Program::of(&server).fails(exit, &CREATE);
         assert_eq!(server.lines().len(), 1, "{code}");
