@@ -116,24 +116,4 @@ mod tests {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
         assert_eq!(output(&deep, &limits), Err(Unusable::TooDeep));
     }
-
-    #[test]
-    fn actions_are_numbered_and_bounded() {
-        let action = |id: &str, params: &str| Action {
-            id: id.to_owned(),
-            kind: "gasbank.balance".to_owned(),
-            params_json: params.to_owned(),
-        };
-        let limits = RunLimits { actions: 2, output_bytes: 8, ..RunLimits::default() };
-        let read = actions(vec![action("action_1", "{}"), action("action_2", "[1]")], &limits);
-        assert_eq!(read.map(|read| read.len()), Ok(2));
-        for broken in [
-            vec![action("action_2", "{}")],
-            vec![action("action_1", "{")],
-            vec![action("action_1", "[1,2,3,4,5]")],
-            vec![action("action_1", "1"), action("action_2", "1"), action("action_3", "1")],
-        ] {
-            assert!(matches!(actions(broken, &limits), Err(Unusable::Violation(_))));
-        }
-    }
 }

@@ -84,7 +84,7 @@ impl Bench {
 }
 
 fn rogue_host(manner: &str) -> HostProgram {
-    let path = program("sl-actors", "--example", "rogue_host");
+    let path = program("sl-js-protocol", "--example", "rogue_host");
     HostProgram { path, arguments: [manner].iter().filter(|word| !word.is_empty()).map(Into::into).collect() }
 }
 
@@ -103,6 +103,12 @@ fn run(account: u128, params: &str) -> Run {
         limits: RunLimits::default(),
         options: Options::default(),
     }
+}
+
+/// The middle one: what holds of it does not hang on one moment at which the machine did something else.
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
 }
 
 fn output(report: &Report) -> &Value {

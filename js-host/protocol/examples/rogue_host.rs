@@ -1,4 +1,4 @@
-//! A host that does not keep to the rules, to see what the daemon makes of it. What it does is told by the run's params
+//! A host that does not keep to the rules, for the tests of the daemon's side. What it does is told by the run's params
 //! (`{"do": "flood_logs"}`), or by its first argument where it misbehaves before it is asked for anything.
 
 use std::{
@@ -181,6 +181,7 @@ impl Rogue {
             "source_unknown" => return self.say(&done(id, Ending::SourceUnknown)),
             "action_flood" => self.act(id, 5_000, "{}"),
             "action_without_json" => self.act(id, 1, "{"),
+            "action_out_of_order" => self.act_from(id, 2, 1, "{}"),
             "large_actions" => self.act(id, 3, &json!({ "x": "x".repeat(1 << 20) }).to_string()),
             "last_word_twice" => {
                 let answer = [done(id, Ending::Cancelled), done(id, Ending::Cancelled)];
@@ -194,8 +195,12 @@ impl Rogue {
     }
 
     fn act(&mut self, run: RunId, count: usize, params: &str) {
+        self.act_from(run, 1, count, params);
+    }
+
+    fn act_from(&mut self, run: RunId, first: usize, count: usize, params: &str) {
         let ToDaemon::Done(mut last) = returned(run, &json!({})) else { return };
-        last.actions = (1..=count)
+        last.actions = (first..first + count)
             .map(|place| Action {
                 id: format!("action_{place}"),
                 kind: "gasbank.withdraw".to_owned(),
