@@ -167,6 +167,8 @@ fn encodings(text: &str) -> Vec<Vec<u8>> {
         hex::encode_upper(bytes),
         BASE64_STANDARD.encode(bytes),
         BASE64_URL_SAFE.encode(bytes),
+        BASE64_STANDARD_NO_PAD.encode(bytes),
+        BASE64_URL_SAFE_NO_PAD.encode(bytes),
         escaped(text),
         escaped(&escaped(text)),
     ];

@@ -7,6 +7,7 @@ mod actors;
 mod control;
 mod duties;
 mod egress;
+mod executions;
 mod functions;
 mod pauses;
 mod redact;

@@ -71,11 +71,21 @@ impl Workshop {
         Plan::on(&ground).await.start(ground).await
     }
 
+    /// What another daemon on the same store is made of.
+    pub async fn parts(&self) -> Parts {
+        let (keys, settings) = (self.core().keys.clone(), self.core().settings.clone());
+        Parts { keys, settings, ..self.world.ground.parts().await }
+    }
+
     /// Another daemon on the same store.
     pub async fn another(&self) -> Runtime {
-        let parts = Parts { keys: self.core().keys.clone(), ..self.world.ground.parts().await };
-        let settings = self.core().settings.clone();
-        world::start(Parts { settings, ..parts }, None).await
+        world::start(self.parts().await, None).await
+    }
+
+    /// Stops the daemon and goes on with one of these parts.
+    pub async fn move_to(&mut self, parts: Parts) {
+        self.world.runtime.drain(Duration::from_secs(5)).await;
+        self.world.runtime = world::start(parts, None).await;
     }
 
     pub fn core(&self) -> &Arc<Core> {
@@ -161,8 +171,16 @@ impl Workshop {
         self.core().store.events(query).await.unwrap()
     }
 
-    pub async fn kinds(&self, subject: Uuid) -> Vec<String> {
-        self.events(subject).await.into_iter().map(|event| event.kind).collect()
+    /// Waits until exactly these kinds of event were told about something; on PostgreSQL readers see an event when no
+    /// transaction of the whole server can precede it any more.
+    pub async fn told(&self, subject: Uuid, kinds: &[&str]) {
+        let mut found = Vec::new();
+        let give_up = tokio::time::Instant::now() + Duration::from_secs(10);
+        while found != kinds && tokio::time::Instant::now() < give_up {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            found = self.events(subject).await.into_iter().map(|event| event.kind).collect::<Vec<_>>();
+        }
+        assert_eq!(found, kinds);
     }
 
     pub async fn stop(self) {

@@ -60,8 +60,10 @@ pub(super) async fn plan(
     let failure = plan_each(acting, &queue, &mut records, redactor, &mut batch).await.err();
     if let Some(failure) = failure {
         batch = Batch::new();
-        records.iter_mut().for_each(|record| record.status = ActionStatus::Rejected);
-        outcome::end(execution, Status::Failed, failure);
+        for record in &mut records {
+            record.status = ActionStatus::Rejected;
+        }
+        outcome::end(execution, Status::Failed, &failure);
     }
     execution.actions = view::json(&records);
     batch

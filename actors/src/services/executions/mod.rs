@@ -41,6 +41,7 @@ use std::sync::Arc;
 
 use sl_store::Entity as _;
 
+pub(crate) use self::record::cancel_queued;
 pub use self::{
     actions::{Cancel, Execute, ExecutionFilters, FetchExecution, ListExecutions, Replay},
     duty::Executions,
@@ -49,7 +50,7 @@ pub use self::{
     lanes::Lanes,
     live::Stage,
     logs::{FetchLogs, FollowLogs, LogEvent, LogFeed},
-    retention::Retention,
+    retention::{EVERY as RETENTION_EVERY, Retention},
     view::{
         ActionRecord, ActionStatus, ExecutionView, Failure, Level, LimitHit, LogEntry, SignatureView,
         StackFrame,

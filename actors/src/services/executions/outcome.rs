@@ -40,7 +40,7 @@ pub(super) fn apply(
                 "cancelled" => Status::Cancelled,
                 _ => Status::Failed,
             };
-            end(execution, status, failed(failure, redactor));
+            end(execution, status, &failed(failure, redactor));
             Queue::new()
         }
     }
@@ -73,10 +73,10 @@ pub(super) fn entry(line: &LogLine, redactor: &Redactor) -> LogEntry {
 }
 
 /// Ends an execution without an output.
-pub(super) fn end(execution: &mut Execution, status: Status, failure: Failure) {
+pub(super) fn end(execution: &mut Execution, status: Status, failure: &Failure) {
     execution.status = status;
     execution.output = None;
-    execution.error = Some(view::json(&failure));
+    execution.error = Some(view::json(failure));
 }
 
 fn failed(failure: sandbox::Failure, redactor: &Redactor) -> Failure {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sl_store::{Batch, Fault, Head, NewEvent, NewWork};
+use sl_store::{Batch, Fault, Head, NewEvent, NewWork, Query};
 use uuid::Uuid;
 
 use super::{
@@ -96,6 +96,27 @@ pub(super) fn seal(core: &Core, execution: &mut Execution) -> Result<(), Fault> 
     }
 }
 
+/// So many queued executions go with their function at once; the others when their turn comes.
+const AT_ONCE: usize = 500;
+
+/// Cancels what is queued of a function that is being removed; adds that to the batch.
+pub(crate) async fn cancel_queued(
+    tenant: &Tenant,
+    function_id: Uuid,
+    batch: &mut Batch,
+) -> Result<(), Fault> {
+    let queued = Query::of(tenant.account_id)
+        .equal("status", Status::Queued.as_str())
+        .equal("function_id", function_id)
+        .limit(AT_ONCE);
+    for mut execution in tenant.core.store.list::<Execution>(queued).await? {
+        let removed = outcome::plain("function_removed", "its function was removed");
+        end(&tenant.core, &mut execution, (Status::Cancelled, removed), batch)?;
+        batch.withdraw(tenant.account_id, execution.head.id);
+    }
+    Ok(())
+}
+
 /// Ends an execution that is in the store without its having run to an end; adds that to the batch.
 pub(super) fn end(
     core: &Core,
@@ -104,7 +125,7 @@ pub(super) fn end(
     batch: &mut Batch,
 ) -> Result<(), Fault> {
     let now = core.clock.now();
-    outcome::end(execution, status, failure);
+    outcome::end(execution, status, &failure);
     execution.completed_at = Some(now);
     seal(core, execution)?;
     batch.replace(execution, now);

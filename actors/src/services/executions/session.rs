@@ -21,7 +21,7 @@ use super::{
     lanes::Place,
     live::Live,
     outcome, record,
-    view::ExecutionView,
+    view::{ExecutionView, Failure},
 };
 use crate::{
     Core,
@@ -92,7 +92,10 @@ impl Session {
         let (secrets, redactor) = match self.resolve().await {
             Ok(resolved) => resolved,
             Err(fault) if fault.code.is_transient() => return self.again(fault).await,
-            Err(fault) => return self.fail(&fault).await,
+            Err(fault) if fault.code == Code::NotFound => {
+                return self.fail(outcome::plain("secret_missing", fault.detail)).await;
+            }
+            Err(fault) => return self.fail(outcome::fault(&fault)).await,
         };
         let calls = Arc::new(Calls {
             core: self.core.clone(),
@@ -105,7 +108,7 @@ impl Session {
         match self.accompany(running.as_mut(), persist_after).await {
             Ok(report) if self.stopped(&report) => self.give_back().await,
             Ok(report) => self.finish(report, &redactor).await,
-            Err(fault) if fault.code == Code::TooLarge => self.fail(&fault).await,
+            Err(fault) if fault.code == Code::TooLarge => self.fail(outcome::fault(&fault)).await,
             Err(fault) => self.again(fault).await,
         }
     }
@@ -238,9 +241,9 @@ impl Session {
 
     async fn prolong(&self, hold: Hold) -> Result<(), Fault> {
         let core = &self.core;
-        let held = vec![(Key::new(self.execution.head.account_id, hold.id), hold.fence)];
+        let leases = vec![(Key::new(self.execution.head.account_id, hold.id), hold.fence)];
         let lease = core.settings.duration(&LEASE);
-        if core.store.heartbeat(core.daemon_id, held, lease).await?.is_empty() {
+        if core.store.heartbeat(core.daemon_id, leases, lease).await?.is_empty() {
             self.cancel.cancel();
         }
         Ok(())
@@ -269,9 +272,9 @@ impl Session {
         self.record(effects).await
     }
 
-    async fn fail(mut self, fault: &Fault) -> End {
+    async fn fail(mut self, failure: Failure) -> End {
         let now = self.core.clock.now();
-        outcome::end(&mut self.execution, Status::Failed, outcome::fault(fault));
+        outcome::end(&mut self.execution, Status::Failed, &failure);
         self.execution.completed_at = Some(now);
         self.record(Batch::new()).await
     }
@@ -285,7 +288,7 @@ impl Session {
         };
         match undone {
             Some(mut execution) if !matches!(fault.code, Code::FenceLost | Code::Unavailable) => {
-                outcome::end(&mut execution, Status::Failed, outcome::refused(&fault));
+                outcome::end(&mut execution, Status::Failed, &outcome::refused(&fault));
                 execution.actions = outcome::rejected(&execution.actions);
                 self.execution = execution;
                 match self.write_end(Batch::new()).await {

@@ -24,6 +24,7 @@ use crate::{
     Core,
     action::Tenant,
     resource::{Life, Resource},
+    services::executions,
     settings::Setting,
 };
 
@@ -199,7 +200,7 @@ impl Resource for Function {
         let most = usize::try_from(MAX_VERSIONS.max).unwrap_or(usize::MAX);
         batch.sweep::<FunctionVersion>(tenant.account_id, of(), most);
         batch.sweep::<FunctionSource>(tenant.account_id, of(), most);
-        Ok(())
+        executions::cancel_queued(tenant, self.head.id, batch).await
     }
 
     fn view(&self) -> FunctionView {
