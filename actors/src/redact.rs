@@ -71,6 +71,12 @@ impl Redactor {
         })
     }
 
+    /// Whether it looks for nothing at all.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        matches!(self.0, Sought::Nothing)
+    }
+
     /// The text without the values; borrowed where none was found.
     #[must_use]
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {

@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod status;
 mod tally;
+mod text;
 
 use std::{fmt, sync::Arc, time::Duration};
 

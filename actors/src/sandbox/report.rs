@@ -20,7 +20,7 @@ const NAME_BYTES: usize = 256;
 pub(super) fn ending(done: Done, limits: &RunLimits) -> (Ending, Option<String>) {
     let failure = match done.ending {
         Said::Returned { output_json } => {
-            let read = tally::output(&output_json, limits).and_then(|output| {
+            let read = tally::output(output_json, limits).and_then(|output| {
                 Ok(Ending::Returned { output, actions: tally::actions(done.actions, limits)? })
             });
             return match read {

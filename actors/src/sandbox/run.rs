@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use sl_js_protocol::{FetchRequest, FetchResponse, Frame, LogLevel, Options, RunContext, RunLimits};
 use sl_store::Fault;
 use uuid::Uuid;
@@ -77,7 +77,7 @@ pub struct QueuedAction {
 }
 
 /// How a run went.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Report {
     /// How it ended.
     pub ending: Ending,
@@ -92,12 +92,12 @@ pub struct Report {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Ending {
     /// It returned.
     Returned {
-        /// A JSON object.
-        output: Value,
+        /// A JSON object, as the function's host wrote it.
+        output: Box<RawValue>,
         /// What it queued.
         actions: Vec<QueuedAction>,
     },

@@ -1,10 +1,15 @@
 //! Holds a host to the limits that it was sent: it should do so itself, and a host that tenant code has taken over does
 //! not.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use serde_json::{Value, value::RawValue};
 use sl_js_protocol::{Action, RunLimits};
 
-use super::run::QueuedAction;
+use super::{
+    run::QueuedAction,
+    text::{DEPTH, depth, well_formed},
+};
 
 /// What a host has said in one run so far.
 #[derive(Debug, Default)]
@@ -48,14 +53,21 @@ impl Tally {
     }
 }
 
-/// Reads the output: an object of at most so many bytes.
-pub(super) fn output(text: &str, limits: &RunLimits) -> Result<Value, Unusable> {
+/// Reads the output: an object of at most so many bytes, as the text it is.
+pub(super) fn output(text: String, limits: &RunLimits) -> Result<Box<RawValue>, Unusable> {
     if text.len() as u64 > limits.output_bytes {
         return Err(Unusable::Violation(format!("its output had {} bytes", text.len())));
     }
-    let value = json(text)?;
-    if value.is_object() {
-        Ok(value)
+    if depth(&text) > DEPTH {
+        return Err(Unusable::TooDeep);
+    }
+    let text = match well_formed(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(clean) => clean,
+    };
+    let output = RawValue::from_string(text).map_err(|error| no_json(&error))?;
+    if output.get().starts_with('{') {
+        Ok(output)
     } else {
         Err(Unusable::Violation("its output was no object".to_owned()))
     }
@@ -79,14 +91,14 @@ fn read(place: usize, action: Action) -> Result<QueuedAction, Unusable> {
 }
 
 fn json(text: &str) -> Result<Value, Unusable> {
-    serde_json::from_str(text).map_err(|error| {
-        // The parser has no other way to tell its one limit.
-        if error.to_string().starts_with("recursion limit exceeded") {
-            Unusable::TooDeep
-        } else {
-            Unusable::Violation(format!("a text that should have been JSON was not: {error}"))
-        }
-    })
+    if depth(text) > DEPTH {
+        return Err(Unusable::TooDeep);
+    }
+    serde_json::from_str(&well_formed(text)).map_err(|error| no_json(&error))
+}
+
+fn no_json(error: &serde_json::Error) -> Unusable {
+    Unusable::Violation(format!("a text that should have been JSON was not: {error}"))
 }
 
 #[cfg(test)]
@@ -109,11 +121,13 @@ mod tests {
     #[test]
     fn output_is_an_object_within_its_bound() {
         let limits = RunLimits { output_bytes: 1_000, ..RunLimits::default() };
-        assert_eq!(output("{\"a\":1}", &limits), Ok(serde_json::json!({"a": 1})));
+        let output = |text: &str| output(text.to_owned(), &limits).map(|output| output.get().to_owned());
+        assert_eq!(output("{\"b\":1.0,\"a\":1}").as_deref(), Ok("{\"b\":1.0,\"a\":1}"));
+        assert_eq!(output("{\"a\":\"\\ud800\"}").as_deref(), Ok("{\"a\":\"\\ufffd\"}"));
         for broken in ["", "[]", "null", "{", "{\"a\":1}x", &format!("{{\"a\":\"{}\"}}", "x".repeat(1_000))] {
-            assert!(matches!(output(broken, &limits), Err(Unusable::Violation(_))), "{broken}");
+            assert!(matches!(output(broken), Err(Unusable::Violation(_))), "{broken}");
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
-        assert_eq!(output(&deep, &limits), Err(Unusable::TooDeep));
+        assert_eq!(output(&deep), Err(Unusable::TooDeep));
     }
 }

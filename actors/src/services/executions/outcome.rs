@@ -1,5 +1,7 @@
 //! How the report of a run becomes the end of its execution.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use sl_store::Fault;
 
@@ -30,7 +32,7 @@ pub(super) fn apply(
     match report.ending {
         Ending::Returned { output, actions } => {
             execution.status = Status::Succeeded;
-            execution.output = Some(view::json(&redactor.redact_value(output)));
+            execution.output = Some(redacted(output, redactor));
             execution.error = None;
             actions
         }
@@ -77,6 +79,22 @@ pub(super) fn end(execution: &mut Execution, status: Status, failure: &Failure) 
     execution.status = status;
     execution.output = None;
     execution.error = Some(view::json(failure));
+}
+
+/// An output is taken apart only where something in it may have to go.
+fn redacted(output: Json, redactor: &Redactor) -> Json {
+    if redactor.is_idle() {
+        return output;
+    }
+    let text = output.get();
+    let suspect = matches!(redactor.redact(text), Cow::Owned(_)) || text.contains("\\u");
+    if !suspect {
+        return output;
+    }
+    match serde_json::from_str(text) {
+        Ok(value) => view::json(&redactor.redact_value(value)),
+        Err(_) => view::json(&redactor.redact(text)),
+    }
 }
 
 fn failed(failure: sandbox::Failure, redactor: &Redactor) -> Failure {

@@ -243,7 +243,8 @@ impl Session {
         let core = &self.core;
         let leases = vec![(Key::new(self.execution.head.account_id, hold.id), hold.fence)];
         let lease = core.settings.duration(&LEASE);
-        if core.store.heartbeat(core.daemon_id, leases, lease).await?.is_empty() {
+        let kept = core.store.heartbeat(core.daemon_id, leases, lease).await?;
+        if kept.is_empty() || core.mirror.is_deleting(self.execution.head.account_id) {
             self.cancel.cancel();
         }
         Ok(())

@@ -20,6 +20,7 @@ use crate::{
 on_both! {
     a_short_run_is_written_once_at_its_end
     params_are_an_object_or_nothing
+    what_is_odd_about_an_output_is_kept_or_named
     both_forms_of_source_run
     a_failing_function_is_a_failed_execution
     a_limit_names_its_setting_and_the_function_s_own_value
@@ -34,6 +35,7 @@ async fn a_short_run_is_written_once_at_its_end(ground: Ground) {
     let shop = Workshop::on(ground).await;
     let function = shop.function("echo", "export default (params) => ({got: params})").await;
     let ran = shop.execute(function.id, r#" {"b": 1.50, "a": [true]} "#).await;
+    assert_eq!(ran.output.as_ref().unwrap().get(), r#"{"got":{"b":1.5,"a":[true]}}"#);
     assert_eq!((ran.status, ran.attempts, ran.function_version), (Status::Succeeded, 1, 1));
     assert_eq!(ran.input.get(), r#"{"b": 1.50, "a": [true]}"#);
     assert_eq!(output(&ran), json!({"got": {"b": 1.5, "a": [true]}}));
@@ -60,6 +62,23 @@ async fn params_are_an_object_or_nothing(ground: Ground) {
     {
         assert_eq!(shop.perform(execute(function.id, text, None)).await.unwrap_err().code, code, "{text}");
     }
+    shop.stop().await;
+}
+
+/// What JavaScript can hold and Unicode or other languages cannot is told apart from what a hostile host would send.
+async fn what_is_odd_about_an_output_is_kept_or_named(ground: Ground) {
+    let shop = Workshop::on(ground).await;
+    let source = "({depth}) => {
+        let deep = {};
+        for (let i = 1; i < depth; i++) deep = {d: deep};
+        return {half: 'a\\ud800', null: '\\0', line: '\\u2028', deep};
+    }";
+    let function = shop.function("odd", source).await;
+    let ran = shop.execute(function.id, r#"{"depth": 126}"#).await;
+    assert_eq!(output(&ran)["half"], json!("a\u{fffd}"));
+    assert_eq!(output(&shop.fetch(ran.id).await)["null"], json!("\0"));
+    let deep = shop.execute(function.id, r#"{"depth": 127}"#).await;
+    assert_eq!((deep.status, &error(&deep)["code"]), (Status::Failed, &json!("output_limit")));
     shop.stop().await;
 }
 

@@ -73,7 +73,7 @@ async fn a_function_has_its_params_secrets_context_and_answers() {
     asked.context.execution_id = "e-1".to_owned();
     let calls = Arc::new(Calls::default());
     let report = bench.sandbox.run(asked, calls.clone(), CancellationToken::new()).await.unwrap();
-    assert_eq!(output(&report), &serde_json::json!({"hello": "Ärger", "key": 6, "run": "e-1"}));
+    assert_eq!(output(&report), serde_json::json!({"hello": "Ärger", "key": 6, "run": "e-1"}));
     let Ending::Returned { actions, .. } = &report.ending else { unreachable!("it returned") };
     assert_eq!(
         (actions[0].kind.as_str(), &actions[0].params["gas_account_id"]),
@@ -89,7 +89,7 @@ async fn a_function_has_its_params_secrets_context_and_answers() {
     existing.source = Arc::from(
         "function (params, secrets) { return { twice: params.n * 2, key: secrets.API_KEY.length } }",
     );
-    assert_eq!(output(&bench.real(existing).await), &serde_json::json!({"twice": 40, "key": 6}));
+    assert_eq!(output(&bench.real(existing).await), serde_json::json!({"twice": 40, "key": 6}));
     bench.stop().await;
 }
 
