@@ -1,3 +1,51 @@
-//! sld: settings, telemetry, boot.
+//! `sld`: the daemon of the Neo N3 service layer.
 
-fn main() {}
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use sl_daemon::{
+    command::{Command, Format, Verb},
+    refusal::Refusal,
+    serve,
+    settings::{Config, Environment, render},
+};
+
+fn main() -> ExitCode {
+    match run(&Command::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(refusal) => {
+            // Standard error may be gone; then the exit code has to speak for itself.
+            let _ = writeln!(io::stderr(), "sld: {refusal}");
+            ExitCode::from(refusal.exit)
+        }
+    }
+}
+
+fn run(verb: &Verb) -> Result<(), Refusal> {
+    let (words, mode) = verb.words();
+    let environment = Environment::of_process();
+    let layers = words.layers(environment.clone())?;
+    match verb {
+        Verb::PrintConfig { format: Format::Toml, .. } => say(&render::toml(&layers)),
+        Verb::PrintConfig { format: Format::Json, .. } => say(&render::json(&layers)),
+        Verb::CheckConfig(_) => {
+            let config = Config::resolve(&layers, mode)?;
+            let warnings: String = config.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+            say(&format!("{warnings}the configuration is good\n"))
+        }
+        Verb::Migrate(_) => serve::migrate(&Config::resolve(&layers, mode)?),
+        Verb::Serve(_) | Verb::Dev(_) => {
+            serve::serve(Config::resolve(&layers, mode)?, &|| {
+                Config::resolve(&words.layers(environment.clone())?, mode)
+            })
+        }
+    }
+}
+
+/// Writes what was asked for to standard output.
+fn say(text: &str) -> Result<(), Refusal> {
+    io::stdout().write_all(text.as_bytes()).map_err(|error| Refusal::system(format!("standard output: {error}")))
+}

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use sl_actors::settings::{Source, catalogue};
+use sl_actors::settings::Source;
 use sl_daemon::{
     command::Words,
     refusal::Refusal,
-    settings::{Config, Environment, Layers, Mode, file, render},
+    settings::{Config, Environment, Layers, Mode, catalogue, file, render},
 };
 
 use crate::house;
@@ -72,6 +72,17 @@ fn a_value_out_of_bounds_names_setting_bound_and_place() {
     assert!(message.contains(&format!("sld.toml:2: {}: \"soon\" is not", setting.name)), "{message}");
     let message = refused(&layers(&[TOKEN, (&setting.environment(), "999999999999999999")], "", &[]));
     assert!(message.contains(&setting.environment()), "{message}");
+}
+
+#[test]
+fn every_number_is_named_once() {
+    let all = catalogue();
+    for pair in all.windows(2) {
+        assert_ne!(pair[0].name, pair[1].name);
+    }
+    for setting in all {
+        assert_eq!(setting.parse(&setting.format(setting.default)), Ok(setting.default), "{}", setting.name);
+    }
 }
 
 #[test]

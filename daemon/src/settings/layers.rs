@@ -6,9 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sl_actors::settings::{Setting, Settings, Source, catalogue};
+use sl_actors::settings::{Setting, Settings, Source};
 
 use super::{
+    catalogue,
     environment::{Environment, read_secret},
     file::Entries,
     named::{self, Named},
@@ -170,6 +171,13 @@ impl Layers {
             })
             .collect()
     }
+}
+
+/// The names of the numbers in which two configurations differ.
+#[must_use]
+pub fn changed(before: &Settings, after: &Settings) -> Vec<&'static str> {
+    let differs = |setting: &&'static Setting| before.count(setting) != after.count(setting);
+    catalogue().into_iter().filter(differs).map(|setting| setting.name).collect()
 }
 
 /// Why a name may not stand where it stands, if it may not.

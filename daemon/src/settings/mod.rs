@@ -3,6 +3,7 @@
 //! Numbers are declared beside the code that obeys them, in the actors' catalogue; what is not a number is declared in
 //! [`named`]. Every problem of a configuration is told at once, each with its place.
 
+pub mod bounds;
 pub mod environment;
 pub mod file;
 pub mod layers;
@@ -13,10 +14,19 @@ mod tokens;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
-use sl_actors::{KeyRing, settings::Settings};
+use sl_actors::{KeyRing, settings::{Setting, Settings}};
 
 pub use self::{environment::Environment, layers::Layers, tokens::OperatorToken};
 use crate::refusal::Refusal;
+
+/// Every number there is to set, by name: the runtime's, the front end's, the daemon's own.
+#[must_use]
+pub fn catalogue() -> Vec<&'static Setting> {
+    let mut all = sl_actors::settings::catalogue();
+    all.extend(sl_http::settings::SETTINGS.iter().chain(bounds::SETTINGS).copied());
+    all.sort_by_key(|setting| setting.name);
+    all
+}
 
 /// How the daemon was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Settings as people and programs read them: `sld print-config`, and the sample file made from the same words.
 
 use serde_json::{Value, json};
-use sl_actors::settings::{Scope, Setting, Settings, Unit, catalogue};
+use sl_actors::settings::{Scope, Setting, Settings, Unit};
 
 use super::{
-    Layers,
+    Layers, catalogue,
     named::{self, Kind, Named},
 };
 
