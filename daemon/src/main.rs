@@ -33,19 +33,20 @@ fn run(verb: &Verb) -> Result<(), Refusal> {
         Verb::PrintConfig { format: Format::Json, .. } => say(&render::json(&layers)),
         Verb::CheckConfig(_) => {
             let config = Config::resolve(&layers, mode)?;
-            let warnings: String = config.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+            let warnings: String =
+                config.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
             say(&format!("{warnings}the configuration is good\n"))
         }
         Verb::Migrate(_) => serve::migrate(&Config::resolve(&layers, mode)?),
-        Verb::Serve(_) | Verb::Dev(_) => {
-            serve::serve(Config::resolve(&layers, mode)?, &|| {
-                Config::resolve(&words.layers(environment.clone())?, mode)
-            })
-        }
+        Verb::Serve(_) | Verb::Dev(_) => serve::serve(Config::resolve(&layers, mode)?, &|| {
+            Config::resolve(&words.layers(environment.clone())?, mode)
+        }),
     }
 }
 
 /// Writes what was asked for to standard output.
 fn say(text: &str) -> Result<(), Refusal> {
-    io::stdout().write_all(text.as_bytes()).map_err(|error| Refusal::system(format!("standard output: {error}")))
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| Refusal::system(format!("standard output: {error}")))
 }

@@ -42,8 +42,9 @@ pub fn serve(mut config: Config, reread: Reread<'_>) -> Result<(), Refusal> {
         if mode == Mode::Dev {
             greet(&address, token.as_deref());
         }
+        let reload = || reload(&volume, reread, &limits, &address);
         tokio::select! {
-            () = listen_for(&mut signals, &|| reload(&volume, reread, &limits, &address)) => {}
+            () = listen_for(&mut signals, &reload) => {}
             () = notify::watchdog(|within| running.is_alive(within)) => {}
         }
         end(running, &mut signals).await;
@@ -83,8 +84,9 @@ fn reload(volume: &Volume, reread: Reread<'_>, limits: &sl_actors::settings::Set
         Err(refusal) => tracing::error!(%refusal, "The configuration was not read again"),
         Ok(config) => {
             let waiting = changed(limits, &config.limits).join(", ");
+            tracing::info!(config.log_level, waiting, "The configuration was read again");
             match telemetry::filter(&config.log_level).map(|filter| volume.reload(filter)) {
-                Ok(Ok(())) => tracing::info!(config.log_level, waiting, "The configuration was read again"),
+                Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::error!(%error, "The log level could not be changed"),
                 Err(problem) => tracing::error!(problem, "The log level could not be changed"),
             }

@@ -10,7 +10,17 @@ use tracing_subscriber::{
 use crate::{refusal::Refusal, settings::Mode};
 
 /// What is heard of dependencies that say much, where nothing else is asked for.
-const QUIET: [&str; 6] = ["hyper", "hyper_util", "reqwest", "rustls", "tokio_postgres", "refinery_core"];
+const QUIET: [&str; 9] = [
+    "actix_http",
+    "actix_server",
+    "hyper",
+    "hyper_util",
+    "ractor",
+    "refinery_core",
+    "reqwest",
+    "rustls",
+    "tokio_postgres",
+];
 
 /// Changes how much is logged while the daemon runs.
 pub type Volume = reload::Handle<EnvFilter, Registry>;

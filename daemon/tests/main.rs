@@ -2,5 +2,8 @@
 //!
 //! One binary, so that it links once.
 
+mod faults;
 mod house;
 mod settings;
+mod story;
+mod world;

@@ -14,7 +14,10 @@ mod tokens;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
-use sl_actors::{KeyRing, settings::{Setting, Settings}};
+use sl_actors::{
+    KeyRing,
+    settings::{Setting, Settings},
+};
 
 pub use self::{environment::Environment, layers::Layers, tokens::OperatorToken};
 use crate::refusal::Refusal;

@@ -73,7 +73,14 @@ pub fn is_fresh(path: &str, expected: &str) {
         fs::write(root().join(path), expected).unwrap_or_else(|error| panic!("{path}: {error}"));
     }
     let found = fs::read_to_string(root().join(path)).unwrap_or_default();
-    assert_eq!(found, expected, "{path} is stale; ./x regen writes it anew");
+    let differs = found.lines().zip(expected.lines()).position(|(one, other)| one != other);
+    let line = differs.unwrap_or_else(|| found.lines().count().min(expected.lines().count()));
+    let wanted = expected.lines().nth(line).unwrap_or("its end");
+    assert!(
+        found == expected,
+        "{path} is stale from line {}, where {wanted:?} is expected; ./x regen writes it anew",
+        line + 1
+    );
 }
 
 /// Fails with every breach, one a line.

@@ -120,7 +120,9 @@ impl Client {
         loop {
             let mark = if path.contains('?') { '&' } else { '?' };
             let page = self.get(&format!("{path}{mark}limit={limit}{cursor}")).await.expect(200);
-            pages.push(page["items"].as_array().cloned().unwrap_or_else(|| panic!("{path}: no items in {page}")));
+            pages.push(
+                page["items"].as_array().cloned().unwrap_or_else(|| panic!("{path}: no items in {page}")),
+            );
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => return pages,

@@ -15,7 +15,7 @@ use sl_daemon::{
 };
 use sl_store::{OsChance, testing::postgres::Database};
 
-pub use self::client::{Answer, Client, text};
+pub use self::client::{Client, text};
 
 /// The operator's token in every test.
 pub const TOKEN: &str = "operator-token-of-the-tests";
@@ -125,11 +125,24 @@ fn config(database: Option<&Database>, limits: &Settings) -> Config {
         migrate: true,
         log_level: "warn".to_owned(),
         tokens: vec![OperatorToken { id: "tester".to_owned(), token: SecretString::from(TOKEN) }],
-        keys: Some(KeyRing::parse("SECRET_ENCRYPTION_KEY", KEY).unwrap_or_else(|_| KeyRing::ephemeral(&OsChance))),
+        keys: Some(
+            KeyRing::parse("SECRET_ENCRYPTION_KEY", KEY).unwrap_or_else(|_| KeyRing::ephemeral(&OsChance)),
+        ),
         signing_key: Some(SecretString::from(SIGNING_KEY)),
         egress_allow: Vec::new(),
         js_host: Some(process::program("sl-js-host")),
         limits: limits.clone(),
         warnings: Vec::new(),
     }
+}
+
+/// Looks until nothing is there any more.
+pub async fn gone(client: &Client, path: &str) {
+    for _ in 0..500 {
+        if client.get(path).await.status == 404 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{path} is still there");
 }

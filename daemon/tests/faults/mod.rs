@@ -1,0 +1,3 @@
+//! What must survive what, with real processes: the quick form of each promise. `./x soak` runs the full form.
+
+mod start;

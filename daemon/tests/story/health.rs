@@ -1,0 +1,56 @@
+//! What anybody may ask without a token, and what nobody may.
+
+use std::time::Duration;
+
+use crate::world::{each_store, on_threads};
+
+#[test]
+fn health_is_open_and_everything_else_is_not() {
+    each_store(async |world| {
+        let anybody = world.client.without_token();
+        for path in ["/healthz", "/livez", "/readyz"] {
+            anybody.get(path).await.expect(200);
+        }
+        for path in ["/accounts", "/metrics", "/system/status"] {
+            anybody.get(path).await.problem(401, "unauthorized");
+            anybody.with_token("no-token-of-ours-at-all").get(path).await.problem(401, "unauthorized");
+        }
+    });
+}
+
+#[test]
+fn a_daemon_answers_itself() {
+    each_store(async |world| {
+        world.daemon.is_alive(Duration::from_secs(5)).await.expect("it is alive");
+    });
+}
+
+#[test]
+fn what_is_not_there_is_a_problem_too() {
+    each_store(async |world| {
+        world.client.get("/accounts/nothing/at/all").await.problem(404, "not_found");
+        let refused = world.client.delete("/healthz").await;
+        assert_eq!(refused.header("allow"), Some("GET, HEAD"), "{refused}");
+        refused.problem(405, "method_not_allowed");
+    });
+}
+
+#[test]
+fn a_request_keeps_its_id() {
+    each_store(async |world| {
+        let named = world.client.with_header("x-request-id", "mine-1").get("/accounts/none").await;
+        assert_eq!(named.header("x-request-id"), Some("mine-1"), "{named}");
+        assert_eq!(named.body["request_id"], "mine-1", "{named}");
+    });
+}
+
+#[test]
+fn a_drained_daemon_is_gone() {
+    on_threads(async {
+        let world = crate::world::World::start(None, &Default::default()).await;
+        let client = world.client.clone();
+        client.get("/readyz").await.expect(200);
+        world.end().await;
+        assert!(client.try_ask(reqwest::Method::GET, "/readyz", None).await.is_err());
+    });
+}
