@@ -16,11 +16,12 @@ use super::{
 };
 
 /// Variables with our prefix that are other programs' settings.
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 6] = [
     "SERVICE_LAYER_CONFIG",
     "SERVICE_LAYER_ADDR",
     "SERVICE_LAYER_TOKEN",
     "SERVICE_LAYER_REGEN",
+    "SERVICE_LAYER_SOAK",
     "SERVICE_LAYER_V8_DIR",
 ];
 

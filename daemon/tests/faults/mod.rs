@@ -1,3 +1,5 @@
 //! What must survive what, with real processes: the quick form of each promise. `./x soak` runs the full form.
 
+mod database;
+mod requests;
 mod start;

@@ -68,7 +68,7 @@ fn it_is_ready_within_a_second_and_small() {
 }
 
 #[test]
-fn terminate_ends_it_well_and_twice_at_once() {
+fn terminate_ends_it_well() {
     let mut daemon = Daemon::start(&[]);
     daemon.signal("TERM");
     let status = daemon.ended(Duration::from_secs(30));

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod process;
+pub mod proxy;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -37,6 +38,12 @@ pub struct World {
     pub base: String,
     /// The database, where there is one.
     pub database: Option<Arc<Database>>,
+}
+
+/// Whether the full form of a test is asked for.
+#[expect(clippy::disallowed_methods, reason = "a word from `./x soak`, no setting of the daemon")]
+pub fn is_soak() -> bool {
+    std::env::var_os("SERVICE_LAYER_SOAK").is_some()
 }
 
 /// Tells a story once in memory and once on PostgreSQL.
