@@ -126,6 +126,7 @@ fn store_refusal(fault: Fault) -> Refusal {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands where errors are mapped")]
 fn defect(fault: Fault) -> Refusal {
     Refusal::defect(fault.to_string())
 }

@@ -33,9 +33,14 @@ fn run(verb: &Verb) -> Result<(), Refusal> {
         Verb::PrintConfig { format: Format::Json, .. } => say(&render::json(&layers)),
         Verb::CheckConfig(_) => {
             let config = Config::resolve(&layers, mode)?;
-            let warnings: String =
-                config.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
-            say(&format!("{warnings}the configuration is good\n"))
+            for warning in &config.warnings {
+                say(&format!(
+                    "warning: {warning}
+"
+                ))?;
+            }
+            say("the configuration is good
+")
         }
         Verb::Migrate(_) => serve::migrate(&Config::resolve(&layers, mode)?),
         Verb::Serve(_) | Verb::Dev(_) => serve::serve(Config::resolve(&layers, mode)?, &|| {

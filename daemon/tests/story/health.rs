@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::world::{each_store, on_threads};
+use sl_actors::settings::Settings;
+
+use crate::world::{World, each_store, on_threads};
 
 #[test]
 fn health_is_open_and_everything_else_is_not() {
@@ -47,7 +49,7 @@ fn a_request_keeps_its_id() {
 #[test]
 fn a_drained_daemon_is_gone() {
     on_threads(async {
-        let world = crate::world::World::start(None, &Default::default()).await;
+        let world = World::start(None, &Settings::default()).await;
         let client = world.client.clone();
         client.get("/readyz").await.expect(200);
         world.end().await;

@@ -34,7 +34,7 @@ impl Client {
     pub fn new(base: &str, token: &str) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .build()
             .expect("a client is made");
         Self { http, base: base.to_owned(), token: Some(token.to_owned()), headers: Vec::new() }

@@ -48,11 +48,11 @@ pub fn is_soak() -> bool {
 
 /// Tells a story once in memory and once on PostgreSQL.
 pub fn each_store(story: impl AsyncFn(&World)) {
-    each_store_with(&Settings::default(), story);
+    each_store_with(&Settings::default(), &story);
 }
 
 /// The same with numbers other than the defaults.
-pub fn each_store_with(limits: &Settings, story: impl AsyncFn(&World)) {
+pub fn each_store_with(limits: &Settings, story: &impl AsyncFn(&World)) {
     on_threads(async {
         eprintln!("in memory");
         let world = World::start(None, limits).await;
