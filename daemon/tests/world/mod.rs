@@ -35,8 +35,6 @@ pub struct World {
     pub client: Client,
     /// The daemon.
     pub daemon: Running,
-    /// Where it serves.
-    pub base: String,
     /// The database, where there is one.
     pub database: Option<Arc<Database>>,
 }
@@ -77,7 +75,12 @@ impl World {
     pub async fn start(database: Option<Arc<Database>>, limits: &Settings) -> Self {
         let daemon = boot::boot(config(database.as_deref(), limits)).await.expect("the daemon starts");
         let base = format!("http://{}", daemon.address);
-        Self { client: Client::new(&base, TOKEN), daemon, base, database }
+        Self { client: Client::new(&base, TOKEN), daemon, database }
+    }
+
+    /// A daemon on a database of its own.
+    pub async fn on_postgres() -> Self {
+        Self::start(Some(Arc::new(Database::fresh().await)), &Settings::default()).await
     }
 
     /// Another daemon on the same database.
