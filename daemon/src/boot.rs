@@ -7,7 +7,12 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
-use sl_actors::{Action, Core, Fault, KeyRing, Order, Parts, Runtime, SYSTEM, Store, Tenant, caller::Caller};
+use sl_actors::{
+    Action, Core, Fault, KeyRing, Order, Parts, Runtime, SYSTEM, Store, Tenant,
+    caller::Caller,
+    egress::{Egress, EgressLimits, SystemResolver},
+    sandbox::Sandbox,
+};
 use sl_http::{Operator, Server, Service};
 use sl_store::{
     Chance, Clock, Code, OsChance, SystemClock,
@@ -55,7 +60,11 @@ pub async fn boot_with(
     let store = open_store(&config, clock.clone(), &*chance).await?;
     let keys = Arc::new(config.keys.unwrap_or_else(|| KeyRing::ephemeral(&*chance)));
     let drain_time = config.limits.duration(&bounds::DRAIN_TIME);
-    let parts = Parts { store, clock, chance, keys, settings: config.limits };
+    let settings = config.limits;
+    let sandbox = Sandbox::new((&settings).into(), config.js_host).map_err(defect)?;
+    let resolver = Arc::new(SystemResolver::new(EgressLimits::from(&settings).resolutions));
+    let egress = Egress::new((&settings).into(), config.egress_allow, resolver).map_err(defect)?;
+    let parts = Parts { store, clock, chance, keys, settings, sandbox, egress, signer: config.signer };
     let runtime = Runtime::start(Core::new(parts)).await.map_err(defect)?;
     let draining = CancellationToken::new();
     let front = sl_http::Config { operators: operators(&config.tokens), ..sl_http::Config::default() };

@@ -14,11 +14,12 @@ use crate::house;
 const TOKEN: (&str, &str) = ("API_TOKENS", "alice:0123456789abcdef");
 const KEY: &str = "6b1f0a3c9d5e7f2a4c8b6d0e1f3a5c7e9b2d4f6a8c0e1d3b5f7a9c2e4d6b8f01";
 
+/// Layers of a daemon whose JavaScript host lies where it should.
 fn layers(variables: &[(&str, &str)], text: &str, set: &[(&str, &str)]) -> Layers {
     let pairs = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Layers {
         flags: pairs.collect(),
-        environment: Environment::of(variables),
+        environment: Environment::of(&[&[("SERVICE_LAYER_JS_HOST", "/bin/sh")], variables].concat()),
         file: file::parse("sld.toml", text).expect("the file is TOML"),
     }
 }

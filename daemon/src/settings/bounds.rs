@@ -1,5 +1,7 @@
 //! The daemon's own numbers: how the store is reached, how long the end may take.
 
+use std::ffi::OsString;
+
 use sl_actors::settings::{Setting, Settings};
 use sl_store::postgres::Options;
 
@@ -58,6 +60,17 @@ pub const DRAIN_TIME: Setting = Setting::millis(
     "How long running work may take to finish when the daemon is asked to end; what is left is given back.",
 );
 
+const JITLESS: Setting = Setting::flag(
+    "js_host.jitless",
+    false,
+    "Whether tenant code is interpreted only: slower, and nothing is ever compiled to machine code.",
+);
+const REQUIRE_WALLS: Setting = Setting::flag(
+    "js_host.require_walls",
+    false,
+    "Whether a JavaScript host refuses to start where one of its walls does not stand.",
+);
+
 /// All of them.
 pub const SETTINGS: &[&Setting] = &[
     &CONNECTIONS,
@@ -69,7 +82,16 @@ pub const SETTINGS: &[&Setting] = &[
     &IDLE_TIME,
     &WAITING_COMMITS,
     &DRAIN_TIME,
+    &JITLESS,
+    &REQUIRE_WALLS,
 ];
+
+/// What a JavaScript host is told on its command line.
+#[must_use]
+pub fn host_arguments(limits: &Settings) -> Vec<OsString> {
+    let flags = [(&JITLESS, "--jitless"), (&REQUIRE_WALLS, "--require-walls")];
+    flags.into_iter().filter(|(setting, _)| limits.flag(setting)).map(|(_, flag)| flag.into()).collect()
+}
 
 /// How PostgreSQL is reached.
 #[must_use]

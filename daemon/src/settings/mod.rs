@@ -15,8 +15,11 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 use sl_actors::{
-    KeyRing,
+    Fault, KeyRing,
+    egress::AllowList,
+    sandbox::HostProgram,
     settings::{Setting, Settings},
+    signing::Signer,
 };
 
 pub use self::{environment::Environment, layers::Layers, tokens::OperatorToken};
@@ -57,12 +60,12 @@ pub struct Config {
     pub tokens: Vec<OperatorToken>,
     /// The root keys; none where everything stays in memory and no key is given.
     pub keys: Option<KeyRing>,
-    /// The Ed25519 seed for signatures, as text.
-    pub signing_key: Option<SecretString>,
+    /// What signs executions, where there is a key.
+    pub signer: Option<Signer>,
     /// Private hosts that tenants may reach.
-    pub egress_allow: Vec<String>,
-    /// The program that runs tenant code, where it is not the one beside this program.
-    pub js_host: Option<PathBuf>,
+    pub egress_allow: AllowList,
+    /// The program that runs tenant code.
+    pub js_host: HostProgram,
     /// The numbers.
     pub limits: Settings,
     /// What looks like a slip and is none that stops the start.
@@ -84,9 +87,9 @@ impl Config {
         let log_level = text(&named::LOG_LEVEL).unwrap_or_default();
         let tokens = text(&named::API_TOKENS);
         let keys = text(&named::SECRET_ENCRYPTION_KEY);
-        let signing_key = text(&named::RANDOM_SIGNING_KEY).map(SecretString::from);
+        let signing_key = text(&named::RANDOM_SIGNING_KEY);
         let egress_allow = text(&named::EGRESS_ALLOW).unwrap_or_default();
-        let js_host = text(&named::JS_HOST).map(PathBuf::from);
+        let js_host = text(&named::JS_HOST);
         let mut checked = Checked { problems };
         let config = Self {
             mode,
@@ -96,9 +99,9 @@ impl Config {
             keys: checked.keys(keys, database_url.is_some()),
             log_level: checked.log_level(log_level),
             database_url: database_url.map(SecretString::from),
-            signing_key,
-            egress_allow: list(&egress_allow),
-            js_host,
+            signer: checked.signer(signing_key),
+            egress_allow: checked.egress_allow(&egress_allow),
+            js_host: checked.js_host(js_host, &limits)?,
             limits,
             warnings: layers.unknown_variables(),
         };
@@ -121,11 +124,6 @@ impl Config {
         }
         self
     }
-}
-
-/// Items separated by commas.
-fn list(text: &str) -> Vec<String> {
-    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 /// Gathers problems while values are read, so that all are told at once.
@@ -198,6 +196,31 @@ impl Checked {
                 None
             }
         }
+    }
+
+    fn signer(&mut self, text: Option<String>) -> Option<Signer> {
+        let text = SecretString::from(text?);
+        let signer = Signer::parse(text.expose_secret());
+        let name = named::RANDOM_SIGNING_KEY.environment;
+        signer.map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()
+    }
+
+    fn egress_allow(&mut self, text: &str) -> AllowList {
+        text.parse().unwrap_or_else(|fault: Fault| {
+            self.problems.push(format!("{}: {}", named::EGRESS_ALLOW.name, fault.detail));
+            AllowList::default()
+        })
+    }
+
+    fn js_host(&mut self, path: Option<String>, limits: &Settings) -> Result<HostProgram, Refusal> {
+        let beside = HostProgram::beside_this_one().map_err(|fault| Refusal::system(fault.to_string()))?;
+        let path = path.map_or(beside.path, PathBuf::from);
+        if !path.is_file() {
+            let (path, name) = (path.display(), named::JS_HOST.environment);
+            self.problems
+                .push(format!("js_host: there is no program {path}; set {name} to where sl-js-host lies"));
+        }
+        Ok(HostProgram { path, arguments: bounds::host_arguments(limits) })
     }
 
     fn into_result(self, config: Config) -> Result<Config, Refusal> {

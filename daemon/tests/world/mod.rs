@@ -10,7 +10,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use sl_actors::{KeyRing, settings::Settings};
+use sl_actors::{KeyRing, egress::AllowList, sandbox::HostProgram, settings::Settings, signing::Signer};
 use sl_daemon::{
     boot::{self, Running},
     settings::{Config, Mode, OperatorToken},
@@ -139,9 +139,9 @@ fn config(database: Option<&Database>, limits: &Settings) -> Config {
         keys: Some(
             KeyRing::parse("SECRET_ENCRYPTION_KEY", KEY).unwrap_or_else(|_| KeyRing::ephemeral(&OsChance)),
         ),
-        signing_key: Some(SecretString::from(SIGNING_KEY)),
-        egress_allow: Vec::new(),
-        js_host: Some(process::program("sl-js-host")),
+        signer: Some(Signer::parse(SIGNING_KEY).expect("a key")),
+        egress_allow: AllowList::default(),
+        js_host: HostProgram { path: process::program("sl-js-host"), arguments: Vec::new() },
         limits: limits.clone(),
         warnings: Vec::new(),
     }
