@@ -67,10 +67,9 @@ async fn all_succeeded(client: &Client, account: &str, ids: &[String], within: D
     let began = Instant::now();
     for id in ids {
         let left = within.saturating_sub(began.elapsed());
-        let ended = until(client, &format!("{account}/executions/{id}"), left, |seen| {
-            !matches!(seen["status"].as_str(), Some("queued" | "running"))
-        });
-        let ended = ended.await;
+        let path = format!("{account}/executions/{id}");
+        let is_over = |seen: &Value| !matches!(seen["status"].as_str(), Some("queued" | "running"));
+        let ended = until(client, &path, left, is_over).await;
         assert_eq!(ended["status"], "succeeded", "{ended}");
     }
 }

@@ -34,11 +34,9 @@ fn a_token_is_shown_once_and_does_what_its_scopes_say() {
 fn another_account_is_answered_like_none() {
     each_store(async |world| {
         let (mine, theirs) = (world.account().await, account(&world.client).await);
-        let made = world.client.post(
-            &format!("{mine}/tokens"),
-            &json!({"name": "t", "scopes": ["read", "write", "admin", "run"]}),
-        );
-        let tenant = world.client.with_token(text(&made.await.expect(201), "token"));
+        let new = json!({"name": "t", "scopes": ["read", "write", "admin", "run"]});
+        let made = world.client.post(&format!("{mine}/tokens"), &new).await.expect(201);
+        let tenant = world.client.with_token(text(&made, "token"));
         let none = "/accounts/0190d7a2-0000-7000-8000-000000000000";
         for path in ["", "/secrets", "/functions", "/tokens"] {
             let foreign = tenant.get(&format!("{theirs}{path}")).await.problem(404, "not_found");
