@@ -61,12 +61,12 @@ pub const DRAIN_TIME: Setting = Setting::millis(
 );
 
 const JITLESS: Setting = Setting::flag(
-    "js_host.jitless",
+    "sandbox.jitless",
     false,
     "Whether tenant code is interpreted only: slower, and nothing is ever compiled to machine code.",
 );
 const REQUIRE_WALLS: Setting = Setting::flag(
-    "js_host.require_walls",
+    "sandbox.require_walls",
     false,
     "Whether a JavaScript host refuses to start where one of its walls does not stand.",
 );

@@ -57,8 +57,11 @@ fn shown(layers: &Layers) -> Vec<Shown> {
     // Problems do not matter here: what cannot be read is shown as it would be without it; check-config tells them.
     let mut problems = Vec::new();
     let limits = layers.numbers(&mut problems);
-    let names = named::ALL.iter().map(|setting| show_named(layers, setting));
-    names.chain(catalogue().into_iter().map(|setting| show_number(&limits, setting))).collect()
+    let mut numbers: Vec<Shown> =
+        catalogue().into_iter().map(|setting| show_number(&limits, setting)).collect();
+    // A table of TOML is written once, so what belongs to it stands together.
+    numbers.sort_by(|one, other| (&one.group, &one.key).cmp(&(&other.group, &other.key)));
+    named::ALL.iter().map(|setting| show_named(layers, setting)).chain(numbers).collect()
 }
 
 fn show_named(layers: &Layers, setting: &Named) -> Shown {

@@ -98,7 +98,7 @@ fn a_storm_of_kills_loses_nothing_and_doubles_no_end() {
         assert_eq!(effects.keys().cloned().collect::<BTreeSet<_>>(), ids.iter().cloned().collect());
         let mut repeated = 0;
         for (key, calls) in &effects {
-            let attempts: Vec<i64> = calls.iter().filter_map(|call| call.body["attempt"].as_i64()).collect();
+            let attempts: Vec<i64> = calls.iter().filter_map(|call| call["attempt"].as_i64()).collect();
             repeated += attempts.len() - 1;
             assert!(attempts.windows(2).all(|pair| pair[0] < pair[1]), "{key}: attempts {attempts:?}");
         }

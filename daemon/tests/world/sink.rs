@@ -4,40 +4,27 @@ use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-/// One effect: a call that was answered with success.
-#[derive(Clone, Debug)]
-pub struct Effect {
-    /// The body of the call.
-    pub body: Value,
-    /// When it arrived.
-    pub at: Instant,
-}
-
 /// Receives effects and remembers them by the `key` of their body.
 #[derive(Clone, Debug)]
 pub struct Sink {
     /// Where it listens: `127.0.0.1:1234`.
     pub address: String,
-    effects: Arc<Mutex<BTreeMap<String, Vec<Effect>>>>,
-    status: Arc<AtomicU16>,
+    effects: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
 }
 
 impl Sink {
-    /// A sink that answers 200.
+    /// A sink that takes everything.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
-        let sink = Self { address, effects: Arc::default(), status: Arc::new(AtomicU16::new(200)) };
+        let sink = Self { address, effects: Arc::default() };
         let receiving = sink.clone();
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -48,13 +35,8 @@ impl Sink {
         sink
     }
 
-    /// What it answers from now on; only successes are effects.
-    pub fn answer(&self, status: u16) {
-        self.status.store(status, Ordering::SeqCst);
-    }
-
     /// Every effect, by key.
-    pub fn effects(&self) -> BTreeMap<String, Vec<Effect>> {
+    pub fn effects(&self) -> BTreeMap<String, Vec<Value>> {
         self.effects.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -74,16 +56,10 @@ impl Sink {
     fn serve(&self, stream: &TcpStream) {
         let mut reader = BufReader::new(stream);
         while let Some(body) = read(&mut reader) {
-            let status = self.status.load(Ordering::SeqCst);
-            if status == 200 {
-                let key = body["key"].as_str().unwrap_or_default().to_owned();
-                let effect = Effect { body, at: Instant::now() };
-                let mut effects = self.effects.lock().unwrap_or_else(PoisonError::into_inner);
-                effects.entry(key).or_default().push(effect);
-            }
-            let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 2\r\n\r\nok");
+            let key = body["key"].as_str().unwrap_or_default().to_owned();
+            self.effects.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().push(body);
             let mut writer = stream;
-            if writer.write_all(answer.as_bytes()).is_err() {
+            if writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_err() {
                 return;
             }
         }
