@@ -3,4 +3,3 @@
 mod database;
 mod requests;
 mod start;
-mod work;
