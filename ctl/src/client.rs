@@ -298,18 +298,19 @@ fn certificates(path: &str) -> Outcome<Vec<Certificate>> {
     Ok(found)
 }
 
-/// The error with everything behind it: reqwest's own text names only the outermost layer.
+/// What lies behind the error, without the layers that say only that a request was sent.
 fn chain(error: &reqwest::Error) -> String {
-    let mut parts = vec![if error.is_timeout() { "no answer in time".to_owned() } else { strip(error) }];
+    let mut parts = Vec::new();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
-        parts.push(inner.to_string());
+        let told = inner.to_string();
+        if !told.starts_with("client error (") && parts.last() != Some(&told) {
+            parts.push(told);
+        }
         source = inner.source();
     }
-    parts.dedup();
-    parts.join(": ")
-}
-
-fn strip(error: &reqwest::Error) -> String {
-    error.to_string().split(" for url (").next().unwrap_or_default().to_owned()
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    if parts.is_empty() { error.to_string() } else { parts.join(": ") }
 }

@@ -33,9 +33,9 @@ impl Table {
         Self { head: columns.iter().map(|name| title(name)).collect(), rows: items.iter().map(row).collect() }
     }
 
-    /// Adds a row.
+    /// Adds a row; its cells are shown in full.
     pub fn row<T: AsRef<str>>(&mut self, cells: &[T]) {
-        self.rows.push(cells.iter().map(|cell| cut(&text::one_line(cell.as_ref()))).collect());
+        self.rows.push(cells.iter().map(|cell| text::one_line(cell.as_ref())).collect());
     }
 
     /// The table as text.
