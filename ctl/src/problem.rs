@@ -165,10 +165,13 @@ impl Problem {
     }
 
     fn notes(&self) -> impl Iterator<Item = String> {
-        let fields = self
-            .errors
-            .iter()
-            .map(|field| text::one_line(&format!("{}: {} ({})", field.pointer, field.detail, field.code)));
+        // The message often tells the fields already.
+        let untold =
+            |field: &&FieldError| !self.detail.contains(&format!("{}: {}", field.pointer, field.detail));
+        let fields =
+            self.errors.iter().filter(untold).map(|field| {
+                text::one_line(&format!("{}: {} ({})", field.pointer, field.detail, field.code))
+            });
         let plain = |value: &Option<Value>| value.as_ref().map_or_else(|| "?".to_owned(), text::plain);
         let limit = self.setting.as_ref().map(|setting| {
             text::one_line(&format!(

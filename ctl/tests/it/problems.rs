@@ -73,14 +73,18 @@ fn exit_codes_are_those_of_the_manual() {
 #[test]
 fn fields_and_limits_are_told() {
     let body = json!({
-        "title": "Invalid", "status": 422, "code": "invalid", "detail": "two fields",
-        "errors": [{"pointer": "/name", "code": "too_long", "detail": "at most 64 letters, not 65"}],
+        "title": "Invalid", "status": 422, "code": "invalid", "detail": "two fields; /wall: too long",
+        "errors": [
+            {"pointer": "/name", "code": "too_long", "detail": "at most 64 letters, not 65"},
+            {"pointer": "/wall", "code": "bounds", "detail": "too long"},
+        ],
         "setting": "functions.max", "limit": 10, "current": 10,
     });
     let reply =
         Reply::text(422, "application/problem+json", &body.to_string()).with("x-request-id", "from-header");
     let told = Program::of(&Server::script(vec![reply])).fails(7, &["functions", "list"]);
     assert!(told.contains("/name: at most 64 letters, not 65 (too_long)"), "{told}");
+    assert_eq!(told.matches("/wall: too long").count(), 1, "{told}");
     assert!(told.contains("limit functions.max is 10, current is 10"), "{told}");
     assert!(told.contains("request id from-header"), "{told}");
 }
