@@ -1,16 +1,18 @@
 //! Accounts, their tokens, and their removal.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use sl_actors::{
     Code, SYSTEM,
     caller::{Caller, Scope},
+    duty::Outcome,
     page::PageRequest,
     services::{
         self,
         accounts::{
-            AccountFilters, AmendAccount, CreateToken, CreatedToken, DeleteAccount, FetchAccount, FetchToken,
-            ListAccounts, ListTokens, MAX_TOKENS, NewToken, PatchAccount, RevokeToken, Status, authenticate,
+            AccountFilters, AccountRemoval, AmendAccount, CreateToken, CreatedToken, DeleteAccount,
+            FetchAccount, FetchToken, ListAccounts, ListTokens, MAX_TOKENS, NewToken, PatchAccount,
+            RevokeToken, Status, authenticate,
         },
         secrets::{CreateSecret, NewSecret},
     },
@@ -18,6 +20,7 @@ use sl_actors::{
 use sl_store::{Batch, EventQuery, NewWork, WorkQuery};
 use uuid::Uuid;
 
+use crate::script::{Script, enqueue, left};
 use crate::world::{Ground, World, on_both, start, tenant, until};
 
 on_both! {
@@ -28,6 +31,7 @@ on_both! {
     nobody_makes_a_token_that_can_do_more_than_they_can
     a_suspended_account_reads_and_does_nothing_else
     a_deleted_account_leaves_nothing
+    a_removal_stops_what_runs_and_goes_on_in_another_daemon
 }
 
 fn amend() -> AmendAccount {
@@ -239,11 +243,40 @@ async fn a_deleted_account_leaves_nothing(ground: Ground) {
     assert_eq!(again.code, Code::NotFound);
 }
 
+async fn a_removal_stops_what_runs_and_goes_on_in_another_daemon(ground: Ground) {
+    let script = Script::new(|attempt| async move {
+        attempt.cancel.cancelled().await;
+        Outcome::Release
+    });
+    let parts = ground.parts().await;
+    let other = sl_actors::Parts { store: ground.other().await, ..parts.clone() };
+    // This daemon runs the account's work and does no removals, as one does that dies before it begins.
+    let world = World::of(ground, parts, Some(vec![script.clone()])).await;
+    let account = world.account("Ada").await.id;
+    enqueue(&world, account, None, 30).await;
+    until("some run", async || script.running() == 8).await;
+    world.act(account, DeleteAccount { expected: None }).await.expect("it is deleted");
+    world.act(account, DeleteAccount { expected: None }).await.expect("and again, to no further effect");
+    until("what ran was stopped", async || script.running() == 0).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(script.begun(), 8, "and nothing else begins");
+    world.act(account, FetchAccount).await.expect("it is still being deleted");
+    let refused = world.act(account, CreateToken(token("x", &[Scope::Read]))).await.unwrap_err();
+    assert_eq!(refused.code, Code::InvalidState);
+
+    let elsewhere = start(other, Some(vec![Arc::new(AccountRemoval)])).await;
+    let gone =
+        async || world.act(account, FetchAccount).await.is_err_and(|fault| fault.code == Code::NotFound);
+    until("another daemon removes it", gone).await;
+    assert_eq!(left(&world).await, 0);
+    elsewhere.drain(Duration::from_secs(1)).await;
+}
+
 #[tokio::test]
 async fn a_token_ends_when_it_says() {
     let world = World::on(Ground::memory().await).await;
     let account = world.account("Ada").await;
-    let ends = world.now() + Duration::from_secs(60);
+    let ends = world.now() + Duration::from_mins(1);
     let new = NewToken { expires_at: Some(ends), ..token("short", &[Scope::Read]) };
     let made = world.act(account.id, CreateToken(new)).await.expect("a token is made");
     world.pass(Duration::from_secs(59));

@@ -216,7 +216,7 @@ async fn why_tells_what_must_pass(ground: Ground) {
     let script = Script::new(|attempt| async move {
         tokio::select! {
             () = attempt.cancel.cancelled() => Outcome::Release,
-            () = tokio::time::sleep(Duration::from_secs(600)) => Outcome::Done(Batch::new()),
+            () = tokio::time::sleep(Duration::from_mins(10)) => Outcome::Done(Batch::new()),
         }
     });
     let mut parts = ground.parts().await;
@@ -244,7 +244,7 @@ async fn why_tells_what_must_pass(ground: Ground) {
     assert_eq!((codes(&behind), &behind.causes[0].numbers["waiting"]), (vec!["queued"], &3.into()));
 
     let later = world.core().ids.next();
-    let due = world.now() + Duration::from_secs(3_600);
+    let due = world.now() + Duration::from_hours(1);
     let mut batch = Batch::new();
     batch.enqueue(NewWork::new(world.core().ids.next(), DUTY, account, later, due));
     batch.enqueue(NewWork::new(world.core().ids.next(), "nobodys", account, Uuid::from_u128(8), world.now()));

@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use sl_actors::{
-    Code, Fault,
-    duty::{self, Duty, Outcome},
+    Code, Core, Fault,
+    duty::{self, Attempt, Duty, Outcome},
     services::control::{EventRetention, TIDY_EVERY},
+    settings::Setting,
+    why::Why,
 };
-use sl_store::{Batch, WorkQuery};
+use sl_store::{Batch, NewWork, WorkQuery};
 
 use crate::{
     script::{Script, dead, enqueue, left, queue, told},
@@ -24,6 +27,7 @@ on_both! {
     a_drain_lets_others_take_over_at_once
     what_recurs_is_there_once_and_comes_again
     a_poison_item_harms_nobody_else
+    an_actor_that_crashes_again_and_again_is_degraded_and_the_others_go_on
 }
 
 fn failure(code: Code) -> Fault {
@@ -181,4 +185,47 @@ async fn a_poison_item_harms_nobody_else(ground: Ground) {
     until("everything ends", async || left(&world).await == 0).await;
     assert_eq!((dead(&world, poisoned).await, dead(&world, healthy).await), (5, 0));
     assert!(world.core().health.degraded().is_empty(), "no actor was harmed");
+}
+
+/// A duty whose actor cannot live.
+struct Broken;
+
+impl Duty for Broken {
+    fn name(&self) -> &'static str {
+        "broken"
+    }
+
+    fn doc(&self) -> &'static str {
+        "Brings its actor down."
+    }
+
+    fn concurrency(&self) -> &'static Setting {
+        &crate::script::CONCURRENCY
+    }
+
+    fn full(&self, _core: &Core) -> Vec<uuid::Uuid> {
+        panic!("on purpose")
+    }
+
+    fn perform<'a>(&'a self, _core: &'a Arc<Core>, _attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { Outcome::Release })
+    }
+}
+
+/// Promise 11, its second half.
+async fn an_actor_that_crashes_again_and_again_is_degraded_and_the_others_go_on(ground: Ground) {
+    let script = Script::done();
+    let world = World::with(ground, vec![script.clone(), Arc::new(Broken)]).await;
+    let account = world.account("Ada").await.id;
+    until("it is given up for now", async || world.core().health.degraded().contains_key("broken")).await;
+    enqueue(&world, account, None, 50).await;
+    until("others do their work", async || left(&world).await == 0).await;
+    let degraded = world.core().health.degraded();
+    assert_eq!(degraded.len(), 1, "{degraded:?}");
+    let mut batch = Batch::new();
+    let subject = world.core().ids.next();
+    batch.enqueue(NewWork::new(subject, "broken", account, subject, world.now()));
+    world.core().store.commit(batch).await.expect("work is added");
+    let why = world.act(account, Why(subject)).await.expect("it is told");
+    assert!(why.causes.iter().any(|cause| cause.code == "degraded"), "{why:?}");
 }

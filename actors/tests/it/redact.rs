@@ -19,7 +19,7 @@ const WHOLE: [Form; 6] = [
     |bytes| hex::encode_upper(bytes),
     |bytes| BASE64_STANDARD.encode(bytes),
     |bytes| BASE64_URL_SAFE.encode(bytes),
-    |bytes| bytes.iter().map(|byte| format!("%{byte:02x}")).collect(),
+    |bytes| bytes.iter().flat_map(|byte| [String::from("%"), hex::encode([*byte])]).collect(),
 ];
 
 proptest! {

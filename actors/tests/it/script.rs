@@ -108,7 +108,7 @@ impl Duty for Script {
 
     fn retry(&self, _core: &Core) -> RetryPolicy {
         let short = Duration::from_millis(2);
-        RetryPolicy { base: short, cap: short, max_attempts: 3, max_age: Duration::from_secs(3_600) }
+        RetryPolicy { base: short, cap: short, max_attempts: 3, max_age: Duration::from_hours(1) }
     }
 
     fn perform<'a>(&'a self, _core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {

@@ -56,11 +56,6 @@ impl Ground {
         }
     }
 
-    /// The database behind it, where there is one.
-    pub const fn database(&self) -> Option<&Database> {
-        self.database.as_ref()
-    }
-
     /// What a daemon on it is made of.
     pub async fn parts(&self) -> Parts {
         let settings = quick();

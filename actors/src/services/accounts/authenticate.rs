@@ -1,6 +1,6 @@
 //! From a token to who asks.
 //!
-//! The usual token was used a moment ago: then two hashes and one look into a map of this process decide. The map's
+//! The usual token was used a moment ago: then one hash and one look into a map of this process decide. The map's
 //! entries hold for as long as no token changed ([`crate::mirror::Mirror::tokens`]). Anything else costs one look-up by
 //! account and hash, which tells nothing through its duration: what is compared is the SHA-256 of 192 random bits.
 
@@ -83,16 +83,15 @@ impl TokenCache {
 /// # Errors
 /// [`Code::Unauthorized`] where the token is not one of ours, is revoked or expired, or its account is being deleted.
 pub async fn authenticate(core: &Arc<Core>, token: &str) -> Result<Caller, Fault> {
-    let account = text::account_of(token).ok_or_else(refused)?;
     let hash = text::hash(token);
     // Read before the row is: a change in between makes the entry stale at once.
     let epoch = core.mirror.tokens();
     let known = match core.tokens.get(&hash, epoch) {
         Some(known) => known,
-        None => look_up(core, account, hash, epoch).await?,
+        None => look_up(core, text::account_of(token).ok_or_else(refused)?, hash, epoch).await?,
     };
     let now = core.clock.now();
-    if known.expires_at.is_some_and(|ends| ends <= now) || core.mirror.is_deleting(account) {
+    if known.expires_at.is_some_and(|ends| ends <= now) || core.mirror.is_deleting(known.key.account) {
         core.tokens.forget(&hash);
         return Err(refused());
     }

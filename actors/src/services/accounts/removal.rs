@@ -20,6 +20,7 @@ use crate::{
     pause::Pause,
     services,
     settings::Setting,
+    together,
 };
 
 /// The duty's name.
@@ -108,21 +109,14 @@ impl Removal<'_> {
             if items.is_empty() {
                 return Ok(());
             }
-            let leased =
-                |until: Option<chrono::DateTime<chrono::Utc>>| until.is_some_and(|until| until > now);
-            let mut taken = false;
-            for item in &items {
-                if now >= give_up || !leased(item.leased_until) {
-                    let mut batch = Batch::new();
-                    batch.settle(item.settle(Settlement::Remove));
-                    taken = true;
-                    match self.core.store.commit(batch).await {
-                        Err(fault) if fault.code != Code::FenceLost => return Err(fault),
-                        _ => {}
-                    }
-                }
-            }
-            if !taken {
+            let free = items.iter().filter(|item| now >= give_up || !item.is_leased(now)).map(|item| {
+                let mut batch = Batch::new();
+                batch.settle(item.settle(Settlement::Remove));
+                batch
+            });
+            // What somebody claimed in between runs, and is waited for.
+            let taken = together::commit(&self.core.store, free.collect(), &[Code::FenceLost]).await?;
+            if taken == 0 {
                 self.core.clock.sleep(LOOK).await;
             }
         }

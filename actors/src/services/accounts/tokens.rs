@@ -1,9 +1,11 @@
 //! What can be done with tokens.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sl_store::{Batch, Code, Fault, Head};
+use sl_store::{Batch, Cell, Code, Entity as _, Expect, Fault, Filter, Head, Query, Write};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -147,7 +149,8 @@ impl Action for FetchToken {
 
     async fn run(self, tenant: &Tenant) -> Result<TokenView, Fault> {
         let token: Token = tenant.core.store.get(tenant.key(self.0)).await?;
-        Ok(token.view(last_use(tenant, self.0).await?))
+        let uses = last_uses(tenant, &[self.0]).await?;
+        Ok(token.view(uses.get(&self.0).copied()))
     }
 }
 
@@ -162,21 +165,21 @@ impl Action for ListTokens {
 
     async fn run(self, tenant: &Tenant) -> Result<Self::Output, Fault> {
         let page = resource::list(tenant, self.0, Vec::new(), Token::clone).await?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for token in &page.items {
-            items.push(token.view(last_use(tenant, token.head.id).await?));
-        }
-        Ok(Page { items, next_cursor: page.next_cursor })
+        let ids: Vec<Uuid> = page.items.iter().map(|token| token.head.id).collect();
+        let uses = last_uses(tenant, &ids).await?;
+        let items = page.items.iter().map(|token| token.view(uses.get(&token.head.id).copied()));
+        Ok(Page { items: items.collect(), next_cursor: page.next_cursor })
     }
 }
 
-async fn last_use(tenant: &Tenant, token: Uuid) -> Result<Option<DateTime<Utc>>, Fault> {
-    let known = tenant.core.tokens.unwritten(tenant.key(token));
-    if known.is_some() {
-        return Ok(known);
-    }
-    let found: Option<TokenUse> = tenant.core.store.find(tenant.key(token)).await?;
-    Ok(found.map(|found| found.last_used_at))
+/// When each of these tokens was last used, what is not written yet among it.
+async fn last_uses(tenant: &Tenant, ids: &[Uuid]) -> Result<HashMap<Uuid, DateTime<Utc>>, Fault> {
+    let of = Filter::In("id", ids.iter().copied().map(Cell::from).collect());
+    let query = Query::of(tenant.account_id).filter(of).limit(ids.len());
+    let written: Vec<TokenUse> = tenant.core.store.list(query).await?;
+    let written = written.iter().map(|used| (used.head.id, used.last_used_at));
+    let unwritten = ids.iter().filter_map(|id| Some((*id, tenant.core.tokens.unwritten(tenant.key(*id))?)));
+    Ok(written.chain(unwritten).collect())
 }
 
 /// Revokes a token: every daemon refuses it within 250 ms.
@@ -191,11 +194,8 @@ impl Action for RevokeToken {
         let token: Token = tenant.core.store.get(tenant.key(self.0)).await?;
         let mut batch = Batch::new();
         batch.remove(&token);
-        batch.writes.push(sl_store::Write::Remove {
-            table: <TokenUse as sl_store::Entity>::TABLE,
-            key: tenant.key(self.0),
-            expect: sl_store::Expect::Any,
-        });
+        let key = tenant.key(self.0);
+        batch.writes.push(Write::Remove { table: TokenUse::TABLE, key, expect: Expect::Any });
         batch.event(tenant.event(SERVICE, "token.revoked", self.0, token.told()));
         tenant.commit(batch, ()).await?;
         tenant.core.mirror.told_of_tokens();
