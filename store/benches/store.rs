@@ -4,6 +4,7 @@
 
 #![allow(
     missing_docs,
+    clippy::cast_precision_loss,
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -34,7 +35,8 @@ use uuid::Uuid;
 #[tokio::main]
 async fn main() {
     let rounds = std::env::args().nth(1).and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
-    in_memory().await;
+    // On a worker, as requests are.
+    tokio::spawn(in_memory()).await.unwrap();
     let server = Server::durable();
     let dsn = server.socket_dsn("postgres");
     migrate(&Options::new(dsn.clone())).await.unwrap();

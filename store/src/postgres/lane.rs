@@ -87,9 +87,12 @@ async fn settle(pool: &Pool, hints: &Hints, together: Vec<Pending>) -> Vec<(Pend
     let attempt = || async {
         let mut client = connection(pool).await?;
         match transaction::apply(&mut client, &batches).await {
-            Outcome::Undone(fault) => Err(fault),
+            Outcome::Undone(fault) => {
+                discard(client);
+                Err(fault)
+            }
             Outcome::Unknown(mark, fault) => {
-                drop(client);
+                discard(client);
                 resolve(pool, mark, fault).await
             }
             outcome => Ok(outcome),
@@ -126,6 +129,11 @@ fn answer(together: Vec<Pending>, result: &Result<(), Fault>) {
         // Whoever went away meanwhile finds the batch applied, or not, when it looks.
         let _ = pending.reply.send(result.clone());
     }
+}
+
+/// Keeps a connection that failed out of the pool, which might not have noticed yet.
+fn discard(client: Client) {
+    drop(Client::take(client));
 }
 
 async fn connection(pool: &Pool) -> Result<Client, Fault> {

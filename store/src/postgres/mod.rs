@@ -14,6 +14,7 @@ mod options;
 mod plan;
 mod queue;
 mod read;
+mod single;
 mod sql;
 mod tables;
 mod transaction;

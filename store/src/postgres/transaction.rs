@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     failure,
     plan::{self, Refusal, Step},
+    single,
     value::{Param, read},
 };
 use crate::{Batch, Fault};
@@ -38,9 +39,16 @@ pub struct Mark {
     subject: Uuid,
 }
 
-/// Applies a group whole or not at all: three round trips, whatever its size.
+/// Applies a group whole or not at all: one round trip for a batch that comes alone, three for others, whatever their
+/// size.
 pub async fn apply(client: &mut Client, batches: &[&Batch]) -> Outcome {
     let steps = plan::steps(batches);
+    if let [batch] = batches
+        && single::is_possible(batch)
+        && let Some(outcome) = single::apply(client, &steps).await
+    {
+        return outcome;
+    }
     match run(client, batches, &steps).await {
         Ok(outcome) => outcome,
         Err(error) if failure::is_lost(&error) || failure::was_undone(&error) => {

@@ -12,8 +12,9 @@ use sl_store::{
 };
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
 
-use crate::proxy::{Loss, Proxy};
+use crate::proxy::{Loss, ONCE, Proxy};
 
 async fn with_tables() -> Database {
     let database = Database::fresh().await;
@@ -53,48 +54,45 @@ async fn proxied() -> (Server, Proxy, Subject) {
     (server, proxy, Subject::with_real_clock(store, ()))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_commit_whose_answer_is_lost_is_known_to_have_happened() {
-    let (_server, proxy, subject) = proxied().await;
-    let account = subject.id();
-    let thing = subject.thing(account, "once");
-    proxy.lose(Loss::Answer);
-    subject
-        .commit(|batch| {
-            batch.insert(&thing).event(subject.event(account, "made", thing.head.id));
-        })
-        .await;
-    assert_eq!(proxy.lost(), 1);
-    assert_eq!(subject.store.get::<Thing>(thing.head.key()).await.unwrap(), thing);
-    assert_eq!(subject.events(account, 1).await.len(), 1);
+/// Two things of one table and an event: such a batch goes in a transaction.
+fn pair(subject: &Subject, account: Uuid) -> ([Thing; 2], Batch) {
+    let things = [subject.thing(account, "one"), subject.thing(account, "two")];
+    let mut batch = Batch::new();
+    batch.insert(&things[0]).insert(&things[1]).event(subject.event(account, "made", account));
+    (things, batch)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_that_never_arrived_is_made_again() {
-    let (_server, proxy, subject) = proxied().await;
-    let account = subject.id();
-    let thing = subject.thing(account, "once");
-    proxy.lose(Loss::Commit);
-    subject
-        .commit(|batch| {
-            batch.insert(&thing).event(subject.event(account, "made", thing.head.id));
-        })
-        .await;
-    assert_eq!(proxy.lost(), 1);
-    assert_eq!(subject.events(account, 1).await.len(), 1);
-    assert_eq!(subject.store.list::<Thing>(Query::of(account)).await.unwrap(), [thing]);
+async fn a_transaction_whose_commit_is_lost_is_found_out_about() {
+    for loss in [Loss::Answer, Loss::Commit] {
+        let (_server, proxy, subject) = proxied().await;
+        let account = subject.id();
+        let (things, batch) = pair(&subject, account);
+        proxy.lose(loss);
+        subject.store.commit(batch).await.expect("it happened, or was made again");
+        assert_eq!(proxy.lost(), 1);
+        let stored: Vec<Thing> = subject.store.list(Query::of(account).oldest_first()).await.unwrap();
+        assert_eq!(stored, things);
+        assert_eq!(subject.events(account, 1).await.len(), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_cannot_be_recognised_is_unavailable_and_never_made_twice() {
-    for loss in [Loss::Answer, Loss::Commit] {
+    for (loss, alone) in
+        [(Loss::Answer, true), (Loss::Commit, true), (Loss::Answer, false), (Loss::Commit, false)]
+    {
         let (_server, proxy, subject) = proxied().await;
-        let thing = subject.thing(subject.id(), "once");
+        let account = subject.id();
+        let name = if alone { String::from_utf8_lossy(ONCE) } else { "in a transaction".into() };
         let mut batch = Batch::new();
-        batch.insert(&thing).enqueue(subject.item(thing.head.account_id));
+        batch.insert(&subject.thing(account, &name)).enqueue(subject.item(account));
+        if !alone {
+            batch.insert(&subject.thing(account, "another"));
+        }
         proxy.lose(loss);
         let fault = subject.store.commit(batch.clone()).await.unwrap_err();
-        assert_eq!((fault.code, fault.retry_after.is_some()), (Code::Unavailable, true));
+        assert_eq!((fault.code, fault.retry_after.is_some(), proxy.lost()), (Code::Unavailable, true, 1));
         let again = subject.store.commit(batch.clone()).await.map_err(|fault| fault.code);
         let happened = matches!(loss, Loss::Answer);
         assert_eq!(again, if happened { Err(Code::Conflict) } else { Ok(()) });
@@ -105,31 +103,39 @@ async fn a_commit_that_cannot_be_recognised_is_unavailable_and_never_made_twice(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_killed_in_mid_transaction_costs_nothing() {
-    let database = with_tables().await;
-    let subject = Subject::with_real_clock(database.store().await, ());
-    let mut thing = subject.stored(subject.id(), "one").await;
-    let mut holder = session(&database.dsn()).await;
-    let lock = holder.transaction().await.unwrap();
-    lock.execute("SELECT FROM conformance_things FOR UPDATE", &[]).await.unwrap();
-    let now = subject.now();
-    let mut batch = Batch::new();
-    batch.replace(&mut thing, now).event(subject.event(thing.head.account_id, "changed", thing.head.id));
-    let committing = tokio::spawn({
-        let store = subject.store.clone();
-        async move { store.commit(batch).await }
-    });
-    let admin = database.admin().await;
-    let blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                   AND wait_event_type = 'Lock'";
-    until("the commit waits for the lock", async || admin.number(blocked).await == 1).await;
-    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    assert_eq!(admin.number(kill).await, 1);
-    lock.rollback().await.unwrap();
-    committing.await.unwrap().expect("it is made again");
-    assert_eq!(subject.store.get::<Thing>(thing.head.key()).await.unwrap().head.version, 2);
-    assert_eq!(subject.events(thing.head.account_id, 1).await.len(), 1);
+async fn a_session_killed_in_mid_commit_is_whole_or_nothing() {
+    for alone in [true, false] {
+        let database = with_tables().await;
+        let subject = Subject::with_real_clock(database.store().await, ());
+        let account = subject.id();
+        let mut thing = subject.stored(account, "locked").await;
+        let mut holder = session(&database.dsn()).await;
+        let lock = holder.transaction().await.unwrap();
+        lock.execute("SELECT FROM conformance_things FOR UPDATE", &[]).await.unwrap();
+        let now = subject.now();
+        let mut batch = if alone { Batch::new() } else { pair(&subject, account).1 };
+        batch.replace(&mut thing, now).event(subject.event(account, "changed", thing.head.id));
+        let committing = tokio::spawn({
+            let (store, batch) = (subject.store.clone(), batch.clone());
+            async move { store.commit(batch).await }
+        });
+        let admin = database.admin().await;
+        let blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock'";
+        until("the commit waits for the lock", async || admin.number(blocked).await == 1).await;
+        let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        assert_eq!(admin.number(kill).await, 1);
+        lock.rollback().await.unwrap();
+        let ended = committing.await.unwrap().map_err(|fault| fault.code);
+        assert_eq!(ended, if alone { Err(Code::Unavailable) } else { Ok(()) });
+        let version = subject.store.get::<Thing>(thing.head.key()).await.unwrap().head.version;
+        assert_eq!(version, if alone { 1 } else { 2 });
+        let again = subject.store.commit(batch).await.map_err(|fault| fault.code);
+        assert_eq!(again, if alone { Ok(()) } else { Err(Code::Conflict) });
+        let changed = subject.events(account, 1).await;
+        assert_eq!(changed.iter().filter(|event| event.kind == "changed").count(), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

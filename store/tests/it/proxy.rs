@@ -16,7 +16,8 @@ use tokio::{
     },
 };
 
-/// What happens to the next COMMIT; 0 stands for nothing.
+/// What happens to the next commit; 0 stands for nothing. A commit is a `COMMIT`, or a batch that names a thing
+/// [`ONCE`], which goes as one statement where it comes alone.
 #[derive(Clone, Copy)]
 pub enum Loss {
     /// It does not reach the server.
@@ -24,6 +25,9 @@ pub enum Loss {
     /// It reaches the server, its answer does not come back.
     Answer = 2,
 }
+
+/// The name of a thing whose batch is lost.
+pub const ONCE: &[u8; 6] = b"<once>";
 
 #[derive(Clone)]
 pub struct Proxy {
@@ -48,7 +52,7 @@ impl Proxy {
         proxy
     }
 
-    /// Loses the next COMMIT, or its answer.
+    /// Loses the next commit, or its answer.
     pub fn lose(&self, loss: Loss) {
         self.loss.store(loss as u8, Ordering::SeqCst);
     }
@@ -70,7 +74,7 @@ impl Proxy {
         let mut bytes = vec![0; 65_536];
         while let Ok(count @ 1..) = from.read(&mut bytes).await {
             let sent = &bytes[..count];
-            let commits = sent.windows(6).any(|window| window == b"COMMIT");
+            let commits = sent.windows(6).any(|window| window == b"COMMIT" || window == ONCE);
             let loss = if commits { self.loss.swap(0, Ordering::SeqCst) } else { 0 };
             self.lost.fetch_add(u32::from(loss != 0), Ordering::SeqCst);
             if loss == Loss::Commit as u8 {
