@@ -18,6 +18,8 @@ pub struct Metrics {
     pub attempts: IntCounterVec,
     /// Seconds an attempt took, by duty.
     pub attempt_seconds: HistogramVec,
+    /// Seconds from when an item is due to when an attempt at it begins, by duty.
+    pub start_delay_seconds: HistogramVec,
     /// Ended executions by status.
     pub executions: IntCounterVec,
     /// Seconds an execution took, queueing left out.
@@ -53,6 +55,11 @@ impl Metrics {
             request_seconds: histogram("http_request_seconds", "Seconds a request took.", &["operation"]),
             attempts: counter("duty_attempts_total", "Attempts at work items.", &["duty", "outcome"]),
             attempt_seconds: histogram("duty_attempt_seconds", "Seconds an attempt took.", &["duty"]),
+            start_delay_seconds: histogram(
+                "duty_start_delay_seconds",
+                "Seconds from when an item is due to when an attempt at it begins.",
+                &["duty"],
+            ),
             executions: counter("executions_total", "Ended executions.", &["status"]),
             execution_seconds: histogram("execution_seconds", "Seconds an execution ran.", &["status"]),
             account_actors: gauge("account_actors", "Account actors of this daemon."),

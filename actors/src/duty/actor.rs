@@ -195,6 +195,9 @@ impl DutyState {
     }
 
     fn begin(&mut self, myself: &ActorRef<DutyMessage>, work: Work) {
+        let delay = (self.core.clock.now() - work.due_at).to_std().unwrap_or_default();
+        let delays = &self.core.metrics.start_delay_seconds;
+        delays.with_label_values(&[self.duty.name()]).observe(delay.as_secs_f64());
         let cancel = CancellationToken::new();
         let held = Held { account: work.account, fence: work.fence, cancel: cancel.clone() };
         self.held.insert(work.id, held);
