@@ -14,6 +14,7 @@ mod redact;
 mod sandbox;
 mod script;
 mod secrets;
+mod signing;
 mod tables;
 mod workshop;
 mod world;

@@ -19,7 +19,7 @@ const TALKS: &str = "export default async () => {
     console.log('first', {n: 1});
     console.error('second');
     await new Promise((r) => setTimeout(r, 400));
-    console.debug('third');
+    console.info('third');
     return {};
 }";
 
