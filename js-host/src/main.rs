@@ -17,24 +17,23 @@ mod heap;
 mod isolate;
 mod link;
 mod natives;
+mod probe;
 mod realm;
 mod run;
 mod serve;
 mod snapshot;
 mod timers;
+mod walls;
 mod watch;
 
 use active::Shared;
 use args::Args;
 use engine::Engine;
 use link::Link;
+use probe::Probe;
 use sl_js_protocol::{Hello, PROTOCOL_VERSION, ToDaemon};
-use std::{
-    convert::Infallible,
-    os::fd::{FromRawFd, OwnedFd},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{convert::Infallible, process::ExitCode, sync::Arc};
+use walls::{Inherited, Walls};
 use watch::{Watch, Watcher};
 
 /// Aligned, because V8 reads words of it.
@@ -62,22 +61,38 @@ fn main() -> ExitCode {
 }
 
 fn start(args: &Args) -> Result<Infallible, String> {
-    let link = Arc::new(Link::new(socket(args.fd)));
-    let watch = Watch::new();
+    let probe = args.probe.then(Probe::new);
+    let inherited = Inherited::take(args.fd)?;
+    let mut walls = walls::early(&inherited);
+    let Inherited { socket, memory, .. } = inherited;
     start_v8(args.jitless);
+    if let Some(probe) = probe {
+        walls::late(&mut walls, args.jitless);
+        probe.run(socket, &walls);
+    }
+    let link = Arc::new(Link::new(socket));
+    let watch = Watch::new();
     dying::introduce(Arc::clone(&watch), Arc::clone(&link));
-    let watcher = Watcher::new(Arc::clone(&watch), Arc::clone(&link));
+    let watcher = Watcher::new(Arc::clone(&watch), Arc::clone(&link), memory);
     watcher.start().map_err(|error| format!("cannot start the watching thread: {error}"))?;
     let shared = Shared::new(Arc::clone(&link), watch);
     let engine = Engine::new(v8::StartupData::from(&SNAPSHOT.0[..]), shared, args.heap_bytes);
+    walls::late(&mut walls, args.jitless);
+    if let (true, Some(missing)) = (args.require_walls, walls.missing()) {
+        return Err(format!("not every wall stands: {missing}"));
+    }
+    greet(&link, args, walls)?;
+    serve::serve(&link, engine)
+}
+
+fn greet(link: &Link, args: &Args, walls: Walls) -> Result<(), String> {
     let hello = Hello {
         protocol: PROTOCOL_VERSION,
         v8: v8::V8::get_version().to_owned(),
         jit: !args.jitless,
-        walls: Vec::new(),
+        walls: walls.into_vec(),
     };
-    link.send(&ToDaemon::Hello(hello)).map_err(|fault| fault.to_string())?;
-    serve::serve(&link, engine)
+    link.send(&ToDaemon::Hello(hello)).map_err(|fault| fault.to_string())
 }
 
 /// Starts V8 with one thread of its own, for collecting garbage and compiling beside the main thread.
@@ -95,10 +110,4 @@ fn start_v8(jitless: bool) {
     v8::icu::set_default_locale("en-US");
     // Where V8 does not know this zone it has no other.
     let _ = v8::icu::set_default_time_zone("UTC");
-}
-
-#[expect(unsafe_code, reason = "the socket is inherited by its number")]
-fn socket(fd: i32) -> OwnedFd {
-    // SAFETY: the daemon leaves this descriptor to us; nothing else in the process knows it.
-    unsafe { OwnedFd::from_raw_fd(fd) }
 }

@@ -212,9 +212,9 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Must be called on the thread that will run tenant code, before files can no longer be opened.
-    pub fn new(watch: Arc<Watch>, link: Arc<Link>) -> Self {
-        Self { watch, link, clock: ThreadClock::own(), resident: ResidentMemory::open() }
+    /// Must be called on the thread that will run tenant code. `statm` is where the process's memory is read.
+    pub fn new(watch: Arc<Watch>, link: Arc<Link>, statm: Option<File>) -> Self {
+        Self { watch, link, clock: ThreadClock::own(), resident: statm.map(ResidentMemory::new) }
     }
 
     /// Starts watching, for the life of the process.
@@ -325,9 +325,8 @@ struct ResidentMemory {
 }
 
 impl ResidentMemory {
-    fn open() -> Option<Self> {
-        let statm = File::open("/proc/self/statm").ok()?;
-        Some(Self { statm, page_bytes: rustix::param::page_size() as u64 })
+    fn new(statm: File) -> Self {
+        Self { statm, page_bytes: rustix::param::page_size() as u64 }
     }
 
     fn bytes(&self) -> Option<u64> {

@@ -1,0 +1,1 @@
+(params) => ({ got: params });

@@ -1,0 +1,1 @@
+() => { const error = new EvalError('Code generation from strings disallowed for this context'); throw error; }

@@ -1,0 +1,1 @@
+() => Devpack.respond.failure('no money', { code: 7 })

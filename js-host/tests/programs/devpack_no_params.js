@@ -1,0 +1,4 @@
+() => {
+  Devpack.gasBank.ensureAccount();
+  Devpack.random.generate('not an object');
+}

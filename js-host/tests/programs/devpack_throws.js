@@ -1,0 +1,4 @@
+() => {
+  Devpack.gasBank.ensureAccount({ wallet: 'NX' });
+  throw new Error('after queueing');
+}

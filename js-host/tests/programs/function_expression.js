@@ -1,0 +1,3 @@
+function handler(params) {
+  return { kind: typeof handler, self: this === globalThis };
+}

@@ -1,0 +1,6 @@
+() => {
+  queueMicrotask(() => {
+    throw new TypeError('from a microtask');
+  });
+  return 1;
+}

@@ -1,0 +1,1 @@
+() => [1, 'two', null, undefined, { three: 3 }]

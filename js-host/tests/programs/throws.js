@@ -1,0 +1,6 @@
+(params) => {
+  function inner() {
+    throw new TypeError('broken');
+  }
+  return [1].map(() => inner());
+}

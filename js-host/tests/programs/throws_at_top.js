@@ -1,0 +1,3 @@
+const config = undefined;
+config.field;
+export default () => 1;

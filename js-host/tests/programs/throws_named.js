@@ -1,0 +1,1 @@
+() => { const error = new Error('with a name'); error.name = 'QuotaError'; throw error; }

@@ -1,0 +1,1 @@
+() => setTimeout('evil()', 1)

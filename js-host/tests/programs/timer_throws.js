@@ -1,0 +1,7 @@
+async () => {
+  await new Promise(() => {
+    setTimeout(function late() {
+      throw new RangeError('from a timer');
+    }, 1);
+  });
+}
