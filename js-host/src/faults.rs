@@ -49,7 +49,7 @@ pub fn thrown(scope: &mut v8::PinScope, error: v8::Local<v8::Value>) -> Thrown {
     v8::tc_scope!(let scope, scope);
     let (class, message) = match v8::Local::<v8::Object>::try_from(error) {
         Ok(object) if error.is_native_error() => (class(scope, object), message(scope, object)),
-        _ => ("Error".to_owned(), plain(scope, error)),
+        _ => ("Error".to_owned(), as_text(scope, error)),
     };
     Thrown {
         class: shorten(class, MOST_NAME),
@@ -77,9 +77,12 @@ fn text_property(scope: &v8::PinScope, object: v8::Local<v8::Object>, name: &str
     Some(text.to_rust_string_lossy(scope))
 }
 
-/// What V8 shows of a value without calling anything of it.
-fn plain(scope: &v8::PinScope, value: v8::Local<v8::Value>) -> String {
-    value.to_detail_string(scope).map(|text| text.to_rust_string_lossy(scope)).unwrap_or_default()
+/// Something that is no error, as its author would recognise it: an object as JSON where it has any, everything else as
+/// V8 shows it without calling anything of it.
+fn as_text(scope: &v8::PinScope, value: v8::Local<v8::Value>) -> String {
+    let json = value.is_object().then(|| v8::json::stringify(scope, value)).flatten();
+    let text = json.or_else(|| value.to_detail_string(scope));
+    text.map(|text| text.to_rust_string_lossy(scope)).unwrap_or_default()
 }
 
 fn stack(scope: &v8::PinScope, error: v8::Local<v8::Value>) -> Vec<Frame> {

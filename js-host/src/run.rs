@@ -9,7 +9,7 @@ use crate::{
     realm::{Entry, Realm},
 };
 use sl_js_protocol::{Ending, FetchOutcome, FetchReply, FetchResponse, LimitHit, LimitKind, Run, ToHost};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The evaluated function, for a realm that is kept, and whether a module exports it.
 pub type Function = (v8::Global<v8::Value>, bool);
@@ -144,6 +144,7 @@ impl Driver<'_> {
     ) -> Result<v8::Local<'s, v8::Value>, Stop> {
         loop {
             scope.perform_microtask_checkpoint();
+            self.pump(scope);
             if self.shared.watch.verdict().is_some() {
                 return Err(Stop::Caught);
             }
@@ -156,6 +157,16 @@ impl Driver<'_> {
                     return Err(Stop::Ended(self.threw(scope, error)));
                 }
                 v8::PromiseState::Pending => self.step(scope)?,
+            }
+        }
+    }
+
+    /// Lets V8 finish what it does beside the main thread for tenant code, which only WebAssembly asks for.
+    fn pump(&self, scope: &mut v8::PinScope) {
+        if self.run.options.allow_wasm {
+            let platform = v8::V8::get_current_platform();
+            while v8::Platform::pump_message_loop(&platform, scope, false) {
+                scope.perform_microtask_checkpoint();
             }
         }
     }
@@ -174,8 +185,12 @@ impl Driver<'_> {
     /// Waits for the next thing to happen, and lets it.
     fn step(&self, scope: &mut v8::PinScope) -> Result<(), Stop> {
         let now = Instant::now();
+        let compiling = (self.run.options.allow_wasm && scope.has_pending_background_tasks())
+            .then(|| now + Duration::from_millis(1));
         let (due, next) = match self.shared.active() {
-            Some(mut active) if active.waits() => (active.timers.take_due(now), active.timers.next_due()),
+            Some(mut active) if active.waits() || compiling.is_some() => {
+                (active.timers.take_due(now), active.timers.next_due())
+            }
             _ => return Err(Stop::Ended(Ending::Unsettled)),
         };
         if let Some(timer) = due {
@@ -183,7 +198,7 @@ impl Driver<'_> {
             return self.realm.call(scope, Entry::FireTimer, &[timer]).map(drop).ok_or(Stop::Caught);
         }
         let wall = self.shared.watch.wall_deadline();
-        let until = [next, wall].into_iter().flatten().min();
+        let until = [next, wall, compiling].into_iter().flatten().min();
         match self.shared.link.receive(until) {
             Received::TimedOut => self.shared.watch.judge_wall(Instant::now()),
             Received::Message(ToHost::FetchReply(reply)) => self.deliver(scope, reply)?,

@@ -16,21 +16,15 @@ const denied = (what) => {
   const refuse = { [what]: function () { host.deny(what); } }[what];
   return refuse;
 };
-const original = {
-  __proto__: null,
-  WebAssembly: globalThis.WebAssembly,
-};
-if (original.WebAssembly !== undefined) {
-  const stub = {};
-  const names = ['compile', 'instantiate', 'compileStreaming', 'instantiateStreaming', 'Module', 'Instance',
-    'Memory', 'Table', 'Global', 'Tag', 'Exception'];
-  for (let at = 0; at < names.length; at += 1) {
-    hidden(stub, names[at], denied(`WebAssembly.${names[at]}`));
-  }
-  hidden(stub, 'validate', function validate() { return false; });
-  reflectDefine(stub, SymbolToStringTag, { __proto__: null, value: 'WebAssembly', configurable: true });
-  expose('WebAssembly', stub);
+// V8 puts WebAssembly into each context after the snapshot; `begin` puts this in its place where it is not allowed.
+const noWebAssembly = {};
+const noWebAssemblyNames = ['compile', 'instantiate', 'compileStreaming', 'instantiateStreaming', 'Module', 'Instance',
+  'Memory', 'Table', 'Global', 'Tag', 'Exception'];
+for (let at = 0; at < noWebAssemblyNames.length; at += 1) {
+  hidden(noWebAssembly, noWebAssemblyNames[at], denied(`WebAssembly.${noWebAssemblyNames[at]}`));
 }
+hidden(noWebAssembly, 'validate', function validate() { return false; });
+reflectDefine(noWebAssembly, SymbolToStringTag, { __proto__: null, value: 'WebAssembly', configurable: true });
 expose('SharedArrayBuffer', denied('SharedArrayBuffer'));
 hidden(Atomics, 'wait', denied('Atomics.wait'));
 hidden(Atomics, 'waitAsync', denied('Atomics.waitAsync'));

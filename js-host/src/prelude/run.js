@@ -21,8 +21,8 @@ const begin = (paramsText, secretPairs, facts, allowWasm) => {
   mapClear(fetches);
   own(globalThis, 'params', params);
   own(globalThis, 'secrets', secrets);
-  if (allowWasm && original.WebAssembly !== undefined) {
-    expose('WebAssembly', original.WebAssembly);
+  if (!allowWasm) {
+    expose('WebAssembly', noWebAssembly);
   }
 };
 const invoke = (callable, isModule) => callable(current.params, isModule ? current.context : current.secrets);

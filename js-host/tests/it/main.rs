@@ -2,5 +2,6 @@
 
 mod basics;
 mod client;
+mod figures;
 mod programs;
 mod walls;

@@ -1,13 +1,13 @@
 async () => {
   const broken = () => { throw new Error('patched'); };
-  const iterator = Array.prototype[Symbol.iterator];
+  const define = Reflect.defineProperty;
   for (const [owner, names] of [[Array.prototype, ['push', 'map', 'slice', 'values', 'sort', 'join', 'forEach']], [Map.prototype, ['get', 'set', 'delete', 'has', 'clear']],
     [Set.prototype, ['add', 'has']], [String.prototype, ['toLowerCase', 'trim', 'slice', 'startsWith']], [Promise.prototype, ['then', 'catch', 'finally']],
     [JSON, ['parse', 'stringify']], [Object, ['keys', 'freeze', 'defineProperty']], [Reflect, ['apply', 'ownKeys']], [Function.prototype, ['call', 'apply', 'bind']]]) {
     for (const name of names) owner[name] = broken;
   }
-  Object.defineProperty(Object.prototype, '0', { set: broken, get: broken, configurable: true });
-  Object.defineProperty(Object.prototype, 'get', { value: broken, configurable: true });
+  define(Object.prototype, '0', { set: broken, get: broken, configurable: true });
+  define(Object.prototype, 'get', { value: broken, configurable: true });
   Array.prototype[Symbol.iterator] = broken;
   console.log('still logs', { a: [1, 2] }, new Map());
   const handle = Devpack.gasBank.ensureAccount({ wallet: 'NX' });
