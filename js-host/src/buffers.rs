@@ -5,7 +5,7 @@ use std::{
     ffi::c_void,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -17,6 +17,7 @@ pub struct Buffers {
     held: AtomicU64,
     most: AtomicU64,
     peak: AtomicU64,
+    refused: AtomicBool,
 }
 
 impl Buffers {
@@ -24,6 +25,12 @@ impl Buffers {
     pub fn begin(&self, most: u64) {
         self.most.store(most, Relaxed);
         self.peak.store(self.held.load(Relaxed), Relaxed);
+        self.refused.store(false, Relaxed);
+    }
+
+    /// Whether the latest wish was refused.
+    pub fn refused(&self) -> bool {
+        self.refused.load(Relaxed)
     }
 
     /// The most held since.
@@ -39,6 +46,7 @@ impl Buffers {
         if let Ok(before) = taken {
             self.peak.fetch_max(before + bytes, Relaxed);
         }
+        self.refused.store(taken.is_err(), Relaxed);
         taken.is_ok()
     }
 

@@ -72,8 +72,7 @@ impl Engine {
         }
         self.room.get_or_insert_with(|| {
             let buffers = Arc::new(Buffers::default());
-            let mut isolate =
-                isolate::make(self.blob.clone(), shape, Arc::clone(&buffers), Rc::clone(&self.shared));
+            let mut isolate = isolate::make(self.blob.clone(), shape, &buffers, Rc::clone(&self.shared));
             heap::watch(&mut isolate);
             Room { codes: Codes::default(), kept: HashMap::new(), spare: None, buffers, shape, isolate }
         })
@@ -110,6 +109,11 @@ impl Engine {
             usage,
             leaving,
         }
+    }
+
+    /// Stops a run that has not begun.
+    pub fn cancel(&self, run: RunId) {
+        self.watch.cancel(run);
     }
 
     /// From here on everything counts.

@@ -114,8 +114,9 @@ pub fn compile_fault(
 ) -> CompileFault {
     let Thrown { class, message: text, .. } = thrown(scope, error);
     let line = message.and_then(|message| message.get_line_number(scope)).unwrap_or(1);
-    let column = message.map_or(0, |message| message.get_start_column());
-    CompileFault { class, message: text, line: small(line.max(1)), column: small(column + 1) }
+    // V8 gives -1 where it does not know the column.
+    let column = message.map_or(0, |message| message.get_start_column()).wrapping_add(1);
+    CompileFault { class, message: text, line: small(line.max(1)), column: small(column.max(1)) }
 }
 
 fn small(number: usize) -> u32 {

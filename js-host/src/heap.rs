@@ -7,6 +7,7 @@ use std::{
 
 /// V8 tells of collections without saying whose; there is one isolate in a process at a time.
 static PEAK: AtomicU64 = AtomicU64::new(0);
+static LAST: AtomicU64 = AtomicU64::new(0);
 
 /// From now on this isolate's collections are looked at.
 pub fn watch(isolate: &mut v8::OwnedIsolate) {
@@ -19,6 +20,11 @@ pub fn take_peak(isolate: &mut v8::OwnedIsolate) -> u64 {
     PEAK.swap(0, Relaxed).max(now)
 }
 
+/// The heap before the latest collection, in bytes.
+pub fn before_latest_collection() -> u64 {
+    LAST.load(Relaxed)
+}
+
 #[expect(unsafe_code, reason = "called by V8")]
 unsafe extern "C" fn before_collection(
     isolate: v8::UnsafeRawIsolatePtr,
@@ -28,5 +34,7 @@ unsafe extern "C" fn before_collection(
 ) {
     // SAFETY: V8 hands over the isolate that is about to collect, on its own thread.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
-    PEAK.fetch_max(isolate.get_heap_statistics().used_heap_size() as u64, Relaxed);
+    let used = isolate.get_heap_statistics().used_heap_size() as u64;
+    LAST.store(used, Relaxed);
+    PEAK.fetch_max(used, Relaxed);
 }

@@ -16,9 +16,12 @@ pub struct Shape {
 
 /// V8 does not start in less.
 const LEAST_HEAP: u64 = 4 << 20;
-/// The main thread has eight megabytes; what tenant code may use must leave room for V8's own functions.
-const MOST_STACK: u64 = 3 << 20;
-const LEAST_STACK: u64 = 64 << 10;
+/// The stack of the thread that runs tenant code. It is not the main thread: of that one V8 learns the bounds by
+/// opening a file, which the walls forbid.
+pub const THREAD_STACK: usize = 8 << 20;
+/// What tenant code may use of it; the rest is for V8's own functions.
+const MOST_STACK: u64 = 4 << 20;
+const LEAST_STACK: u64 = 256 << 10;
 
 impl Shape {
     pub fn new(heap_bytes: u64, stack_bytes: u64) -> Self {
@@ -33,7 +36,7 @@ impl Shape {
 pub fn make(
     blob: v8::StartupData,
     shape: Shape,
-    buffers: Arc<Buffers>,
+    buffers: &Arc<Buffers>,
     shared: Rc<Shared>,
 ) -> v8::OwnedIsolate {
     let heap = usize::try_from(shape.heap_bytes).unwrap_or(usize::MAX);
@@ -42,14 +45,14 @@ pub fn make(
         .external_references(snapshot::references(natives::table()).into())
         .heap_limits(0, heap)
         .allow_atomics_wait(false)
-        .array_buffer_allocator(buffers::allocator(buffers));
+        .array_buffer_allocator(buffers::allocator(Arc::clone(buffers)));
     let mut isolate = v8::Isolate::new(with_stack(params, shape.stack_bytes));
     isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
     isolate.set_capture_stack_trace_for_uncaught_exceptions(true, 32);
     isolate.set_modify_code_generation_from_strings_callback(refuse_eval);
     isolate.set_host_import_module_dynamically_callback(refuse_import);
     isolate.set_slot(shared);
-    dying::guard(&mut isolate);
+    dying::guard(&mut isolate, buffers);
     isolate
 }
 
@@ -57,8 +60,8 @@ pub fn make(
 fn with_stack(params: v8::CreateParams, bytes: u64) -> v8::CreateParams {
     let here = std::ptr::from_ref(&params).addr();
     let end = here.saturating_sub(usize::try_from(bytes).unwrap_or(0));
-    // SAFETY: V8 compares with this address and does not follow it. The main thread's stack goes on for more than
-    // `MOST_STACK` below the caller's frame (the soft limit is checked when the process starts).
+    // SAFETY: V8 compares with this address and does not follow it. The thread's stack goes on for more than
+    // `MOST_STACK` below this frame, which is near its beginning.
     unsafe { params.set_stack_limit(std::ptr::without_provenance_mut(end)) }
 }
 

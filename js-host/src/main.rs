@@ -32,7 +32,15 @@ use engine::Engine;
 use link::Link;
 use probe::Probe;
 use sl_js_protocol::{Hello, PROTOCOL_VERSION, ToDaemon};
-use std::{convert::Infallible, process::ExitCode, sync::Arc};
+use std::{
+    convert::Infallible,
+    process::ExitCode,
+    sync::{
+        Arc,
+        mpsc::{self, SyncSender},
+    },
+    thread,
+};
 use walls::{Inherited, Walls};
 use watch::{Watch, Watcher};
 
@@ -51,7 +59,9 @@ fn main() -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    match start(&args) {
+    // A mistake of ours must not leave a process behind that does nothing.
+    std::panic::set_hook(Box::new(|_| exit::now(101)));
+    match start(args) {
         Ok(never) => match never {},
         Err(message) => {
             eprintln!("sl-js-host: {message}");
@@ -60,39 +70,60 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(args: &Args) -> Result<Infallible, String> {
+/// Puts up the first walls, starts the thread that runs tenant code, and watches it.
+fn start(args: Args) -> Result<Infallible, String> {
     let probe = args.probe.then(Probe::new);
     let inherited = Inherited::take(args.fd)?;
-    let mut walls = walls::early(&inherited);
-    let Inherited { socket, memory, .. } = inherited;
-    start_v8(args.jitless);
-    if let Some(probe) = probe {
-        walls::late(&mut walls, args.jitless);
-        probe.run(socket, &walls);
-    }
-    let link = Arc::new(Link::new(socket));
+    let walls = walls::early(&inherited);
+    let (watchers, watcher) = mpsc::sync_channel(1);
+    thread::Builder::new()
+        .name("tenant".to_owned())
+        .stack_size(isolate::THREAD_STACK)
+        .spawn(move || match probe {
+            Some(probe) => attack(&args, inherited, walls, &probe),
+            None => live(&args, inherited, walls, &watchers),
+        })
+        .map_err(|error| format!("cannot start a thread: {error}"))?;
+    let watcher: Watcher = watcher.recv().map_err(|_| "V8 did not start".to_owned())?;
+    watcher.run()
+}
+
+/// What the tenant thread does: everything that has to do with V8.
+fn live(args: &Args, inherited: Inherited, mut walls: Walls, watchers: &SyncSender<Watcher>) {
+    let link = Arc::new(Link::new(inherited.socket));
     let watch = Watch::new();
+    start_v8(args.jitless);
     dying::introduce(Arc::clone(&watch), Arc::clone(&link));
-    let watcher = Watcher::new(Arc::clone(&watch), Arc::clone(&link), memory);
-    watcher.start().map_err(|error| format!("cannot start the watching thread: {error}"))?;
-    let shared = Shared::new(Arc::clone(&link), watch);
+    let shared = Shared::new(Arc::clone(&link), Arc::clone(&watch));
     let engine = Engine::new(v8::StartupData::from(&SNAPSHOT.0[..]), shared, args.heap_bytes);
-    walls::late(&mut walls, args.jitless);
-    if let (true, Some(missing)) = (args.require_walls, walls.missing()) {
-        return Err(format!("not every wall stands: {missing}"));
+    if watchers.send(Watcher::new(watch, Arc::clone(&link), inherited.memory)).is_err() {
+        return;
     }
-    greet(&link, args, walls)?;
+    walls::late(&mut walls, args.jitless);
+    let incomplete = walls.missing().is_some();
+    greet(&link, args, walls);
+    if args.require_walls && incomplete {
+        exit::now(71);
+    }
     serve::serve(&link, engine)
 }
 
-fn greet(link: &Link, args: &Args, walls: Walls) -> Result<(), String> {
+/// What the tenant thread does instead where the walls are to be tried.
+fn attack(args: &Args, inherited: Inherited, mut walls: Walls, probe: &Probe) {
+    start_v8(args.jitless);
+    walls::late(&mut walls, args.jitless);
+    probe.run(inherited.socket, &walls)
+}
+
+fn greet(link: &Link, args: &Args, walls: Walls) {
     let hello = Hello {
         protocol: PROTOCOL_VERSION,
         v8: v8::V8::get_version().to_owned(),
         jit: !args.jitless,
         walls: walls.into_vec(),
     };
-    link.send(&ToDaemon::Hello(hello)).map_err(|fault| fault.to_string())
+    // It is far shorter than a frame may be.
+    let _ = link.send(&ToDaemon::Hello(hello));
 }
 
 /// Starts V8 with one thread of its own, for collecting garbage and compiling beside the main thread.

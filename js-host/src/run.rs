@@ -210,8 +210,9 @@ impl Driver<'_> {
     }
 
     fn deliver(&self, scope: &mut v8::PinScope, reply: FetchReply) -> Result<(), Stop> {
-        let awaited = self.shared.active().is_some_and(|mut active| active.forget_fetch(reply.id));
-        if !awaited || reply.run != self.run.id {
+        let awaited = reply.run == self.run.id
+            && self.shared.active().is_some_and(|mut active| active.forget_fetch(reply.id));
+        if !awaited {
             return Ok(());
         }
         let called = match reply.outcome {

@@ -27,8 +27,12 @@ pub fn serve(link: &Link, mut engine: Engine) -> ! {
                 let _ = link.send(&ToDaemon::Compiled(compiled));
                 leaving
             }
-            // The run they were meant for is over.
-            Received::Message(ToHost::FetchReply(_) | ToHost::Cancel(_)) => continue,
+            // Either the run is over, or it is still to come.
+            Received::Message(ToHost::Cancel(run)) => {
+                engine.cancel(run);
+                continue;
+            }
+            Received::Message(ToHost::FetchReply(_)) => continue,
             Received::Message(ToHost::Assign(_) | ToHost::Ping(_) | ToHost::Quit)
             | Received::TimedOut
             | Received::Closed => exit::now(0),

@@ -217,13 +217,8 @@ impl Watcher {
         Self { watch, link, clock: ThreadClock::own(), resident: statm.map(ResidentMemory::new) }
     }
 
-    /// Starts watching, for the life of the process.
-    pub fn start(self) -> std::io::Result<()> {
-        let thread = std::thread::Builder::new().name("watch".to_owned()).stack_size(256 << 10);
-        thread.spawn(move || self.run()).map(drop)
-    }
-
-    fn run(&self) -> ! {
+    /// Watches for the life of the process.
+    pub fn run(&self) -> ! {
         let mut idle = 0;
         loop {
             std::thread::sleep(self.check());

@@ -122,7 +122,7 @@ pub struct RunLimits {
     pub cpu: Duration,
     /// Time from receiving the run to its end.
     pub wall: Duration,
-    /// Stack of the thread that runs the function. The host holds it to what its thread has (about 3 MiB).
+    /// Stack of the thread that runs the function. The host holds it between 256 KiB and 4 MiB.
     pub stack_bytes: u64,
     /// JSON text of the output, and of all actions' params together.
     pub output_bytes: u64,

@@ -1,5 +1,7 @@
 //! How fast it is, printed. Not a test: `cargo nextest run -p sl-js-host --run-ignored only figures --no-capture`.
 
+#![expect(clippy::print_stdout, reason = "it prints figures")]
+
 use crate::client::Host;
 use sl_js_protocol::{Source, ToDaemon, ToHost};
 use std::time::{Duration, Instant};

@@ -3,5 +3,6 @@
 mod basics;
 mod client;
 mod figures;
+mod hostile;
 mod programs;
 mod walls;
