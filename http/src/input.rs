@@ -9,10 +9,30 @@ use uuid::{Uuid, fmt::Hyphenated};
 /// The parameters of paths that hold a name; all others hold an id.
 const NAMES: [&str; 2] = ["name", "duty"];
 
-/// Whether a path parameter holds a name and no id.
+/// The parameters of paths that hold a whole number of 1 or more.
+const NUMBERS: [&str; 1] = ["version"];
+
+/// What a parameter of a path holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// An id.
+    Id,
+    /// A name.
+    Name,
+    /// A whole number of 1 or more.
+    Number,
+}
+
+/// What a parameter of a path holds.
 #[must_use]
-pub fn is_name(parameter: &str) -> bool {
-    NAMES.contains(&parameter)
+pub fn holds(parameter: &str) -> Holds {
+    if NAMES.contains(&parameter) {
+        Holds::Name
+    } else if NUMBERS.contains(&parameter) {
+        Holds::Number
+    } else {
+        Holds::Id
+    }
 }
 
 /// A request as received, its path taken apart.
@@ -37,6 +57,7 @@ pub struct Received {
 pub struct Path {
     ids: Vec<(&'static str, Uuid)>,
     names: Vec<(&'static str, String)>,
+    numbers: Vec<(&'static str, i64)>,
 }
 
 impl Path {
@@ -47,14 +68,12 @@ impl Path {
     pub fn read<'a>(values: impl IntoIterator<Item = (&'static str, &'a str)>) -> Result<Self, Fault> {
         let mut path = Self::default();
         for (parameter, value) in values {
-            if is_name(parameter) {
-                path.names.push((parameter, value.to_owned()));
-                continue;
-            }
-            // One spelling only, so that every thing has one path.
-            let id = (value.len() == Hyphenated::LENGTH).then(|| Uuid::try_parse(value).ok()).flatten();
             let missing = || Fault::not_found(&parameter.replace('_', " "));
-            path.ids.push((parameter, id.ok_or_else(missing)?));
+            match holds(parameter) {
+                Holds::Name => path.names.push((parameter, value.to_owned())),
+                Holds::Number => path.numbers.push((parameter, number(value).ok_or_else(missing)?)),
+                Holds::Id => path.ids.push((parameter, id(value).ok_or_else(missing)?)),
+            }
         }
         Ok(path)
     }
@@ -79,11 +98,32 @@ impl Path {
             .ok_or_else(|| Fault::internal(format!("the path has no {parameter}")))
     }
 
+    /// The number that a parameter holds.
+    ///
+    /// # Errors
+    /// [`sl_actors::Code::Internal`] where the operation's path has no such parameter.
+    pub fn number(&self, parameter: &str) -> Result<i64, Fault> {
+        let found = self.numbers.iter().find(|(name, _)| *name == parameter);
+        found
+            .map(|(_, number)| *number)
+            .ok_or_else(|| Fault::internal(format!("the path has no {parameter}")))
+    }
+
     /// The account of the path, where it names one.
     #[must_use]
     pub fn account(&self) -> Option<Uuid> {
         self.ids.iter().find(|(name, _)| *name == "account").map(|(_, id)| *id)
     }
+}
+
+/// One spelling only, so that every thing has one path.
+fn id(text: &str) -> Option<Uuid> {
+    (text.len() == Hyphenated::LENGTH).then(|| Uuid::try_parse(text).ok()).flatten()
+}
+
+fn number(text: &str) -> Option<i64> {
+    let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    canonical.then(|| text.parse().ok()).flatten()
 }
 
 /// A request read into the types an operation takes.
@@ -120,6 +160,14 @@ impl<Q, B> Input<Q, B> {
     /// [`sl_actors::Code::Internal`] where the operation's path has no such parameter.
     pub fn name(&self, parameter: &str) -> Result<String, Fault> {
         self.path.name(parameter)
+    }
+
+    /// The number that a parameter of the path holds.
+    ///
+    /// # Errors
+    /// [`sl_actors::Code::Internal`] where the operation's path has no such parameter.
+    pub fn number(&self, parameter: &str) -> Result<i64, Fault> {
+        self.path.number(parameter)
     }
 }
 

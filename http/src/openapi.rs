@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    input,
+    input::{self, Holds},
     operation::{Form, Needs, Operation},
     problem::Problem,
     query,
-    routes::SERVICES,
+    routes::GROUPS,
     schemas::Schemas,
 };
 
@@ -31,7 +31,7 @@ pub fn document(table: &[Operation]) -> Value {
             "description": DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "tags": SERVICES.iter().map(|(name, about)| json!({"name": name, "description": about})).collect::<Vec<_>>(),
+        "tags": GROUPS.iter().map(|(name, about, _)| json!({"name": name, "description": about})).collect::<Vec<_>>(),
         "security": [{"token": []}],
         "paths": paths,
         "components": {
@@ -50,7 +50,7 @@ pub fn clashes(table: &[Operation]) -> Vec<String> {
     let mut schemas = Schemas::default();
     for operation in table {
         (operation.query_parameters)(&mut schemas);
-        for shape in [operation.body, operation.answer] {
+        for shape in [operation.body, operation.answer].iter().chain(&operation.within) {
             shape(&mut schemas);
         }
     }
@@ -120,7 +120,7 @@ fn operation(operation: &Operation, table: &[Operation], schemas: &mut Schemas) 
     let mut written = json!({
         "operationId": operation.id,
         "summary": operation.summary,
-        "tags": [tag(operation)],
+        "tags": [operation.group()],
         "parameters": operation_parameters(operation, schemas),
         "responses": responses(operation, table, schemas),
         "x-scope": operation.needs.as_str(),
@@ -140,16 +140,14 @@ fn operation(operation: &Operation, table: &[Operation], schemas: &mut Schemas) 
     if !operation.columns.is_empty() {
         written["x-columns"] = operation.columns.into();
     }
+    for shape in &operation.within {
+        shape(schemas);
+    }
     if let Some(schema) = (operation.body)(schemas) {
         written["requestBody"] =
             json!({"required": operation.body_required, "content": {"application/json": {"schema": schema}}});
     }
     written
-}
-
-/// The service an operation belongs to: the first word of its id.
-fn tag(operation: &Operation) -> &str {
-    operation.id.split_once('.').map_or(operation.id.as_str(), |(service, _)| service)
 }
 
 fn operation_parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Value> {
@@ -182,13 +180,17 @@ fn operation_parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Val
 }
 
 fn path_parameter(name: &'static str) -> Value {
-    let thing = name.replace('_', " ");
-    let (schema, about) = if input::is_name(name) {
-        (json!({"type": "string", "minLength": 1}), format!("The {thing}."))
-    } else if name == "id" {
-        (json!({"type": "string", "format": "uuid"}), "The id.".to_owned())
-    } else {
-        (json!({"type": "string", "format": "uuid"}), format!("The {thing}'s id."))
+    let thing = if name == "name" { "thing".to_owned() } else { name.replace('_', " ") };
+    let schema = match input::holds(name) {
+        Holds::Name => json!({"type": "string", "minLength": 1}),
+        Holds::Number => json!({"type": "integer", "minimum": 1}),
+        Holds::Id => json!({"type": "string", "format": "uuid"}),
+    };
+    let about = match input::holds(name) {
+        Holds::Name => format!("Name of the {thing}."),
+        Holds::Number => format!("Number of the {thing}."),
+        Holds::Id if name == "id" => "The id.".to_owned(),
+        Holds::Id => format!("Id of the {thing}."),
     };
     json!({"name": name, "in": "path", "required": true, "description": about, "schema": schema})
 }
@@ -283,7 +285,11 @@ fn links(operation: &Operation, table: &[Operation]) -> Map<String, Value> {
             .path_parameters()
             .map(|name| (name.to_owned(), format!("$request.path.{name}").into()))
             .collect();
-        let end = if input::is_name(parameter) { "name" } else { "id" };
+        let end = match input::holds(parameter) {
+            Holds::Name => "name",
+            Holds::Number => "version",
+            Holds::Id => "id",
+        };
         parameters.insert(parameter.to_owned(), format!("$response.body#/{end}").into());
         let complete = other.path_parameters().all(|name| parameters.contains_key(name));
         if complete {

@@ -139,6 +139,8 @@ pub struct Operation {
     pub body_required: bool,
     /// The type of its answer.
     pub answer: Shape,
+    /// The types within lists, pages and optional bodies, which those do not name themselves.
+    pub within: Vec<Shape>,
     prepare: Prepare,
 }
 
@@ -153,6 +155,12 @@ impl Operation {
     #[must_use]
     pub fn mutates(&self) -> bool {
         self.method != Method::GET
+    }
+
+    /// The first word of its id: what the document groups it under.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.id.split_once('.').map_or(self.id.as_str(), |(group, _)| group)
     }
 
     /// The parameters of its path, in order.
@@ -182,6 +190,7 @@ pub struct Draft {
     also: BTreeMap<u16, &'static str>,
     columns: &'static [&'static str],
     lists: bool,
+    within: Vec<Shape>,
 }
 
 /// Begins an operation. Without a further word it reads what needs the scope `read`.
@@ -203,41 +212,42 @@ pub fn operation(
         also: BTreeMap::new(),
         columns: &[],
         lists: false,
+        within: Vec::new(),
     }
 }
 
 impl Draft {
     /// Says more about it.
     #[must_use]
-    pub const fn told(mut self, description: &'static str) -> Self {
+    pub fn told(mut self, description: &'static str) -> Self {
         self.description = description;
         self
     }
 
     /// Asks for a scope.
     #[must_use]
-    pub const fn scope(mut self, scope: Scope) -> Self {
+    pub fn scope(mut self, scope: Scope) -> Self {
         self.needs = Needs::Scope(scope);
         self
     }
 
     /// Only for operators.
     #[must_use]
-    pub const fn operator(mut self) -> Self {
+    pub fn operator(mut self) -> Self {
         self.needs = Needs::Operator;
         self
     }
 
     /// For anybody, without a token.
     #[must_use]
-    pub const fn open(mut self) -> Self {
+    pub fn open(mut self) -> Self {
         self.needs = Needs::Open;
         self
     }
 
     /// Answers this status where it succeeds.
     #[must_use]
-    pub const fn status(mut self, status: u16) -> Self {
+    pub fn status(mut self, status: u16) -> Self {
         self.status = status;
         self
     }
@@ -251,15 +261,22 @@ impl Draft {
 
     /// Answers a page of a list, shown in these columns.
     #[must_use]
-    pub const fn pages(mut self, columns: &'static [&'static str]) -> Self {
+    pub fn pages(mut self, columns: &'static [&'static str]) -> Self {
         self.lists = true;
         self.columns = columns;
         self
     }
 
+    /// Names the type within a list, a page or an optional body.
+    #[must_use]
+    pub fn with<T: ToSchema + 'static>(mut self) -> Self {
+        self.within.push(shape::<T>);
+        self
+    }
+
     /// Answers a list that has no pages, shown in these columns.
     #[must_use]
-    pub const fn columns(mut self, columns: &'static [&'static str]) -> Self {
+    pub fn columns(mut self, columns: &'static [&'static str]) -> Self {
         self.columns = columns;
         self
     }
@@ -387,6 +404,7 @@ impl Draft {
             body: shape::<B>,
             body_required: serde_json::from_slice::<B>(b"null").is_err(),
             answer: shape::<T>,
+            within: self.within,
             prepare: Box::new(move |received, depth| {
                 let mut query = query::Query::parse(&received.query, &parameters)?;
                 let page = if lists { query.page()? } else { PageRequest::default() };

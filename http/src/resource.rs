@@ -57,6 +57,7 @@ where
         place
             .draft(Method::GET, collection, "list", format!("List the {all}"))
             .pages(place.columns)
+            .with::<R::View>()
             .action(|input: Input<R::Filters>| Ok(List::<R> { page: input.page, filters: input.query })),
         place
             .draft(Method::GET, place.path, "get", format!("Read {one}"))

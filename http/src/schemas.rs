@@ -18,12 +18,13 @@ pub struct Schemas {
 impl Schemas {
     /// Adds a type with all it is made of, and answers how to refer to it.
     pub fn reference<T: ToSchema>(&mut self) -> Value {
-        let name = name::<T>();
-        let mut within = vec![(name.clone(), T::schema())];
+        let mut within = Vec::new();
         T::schemas(&mut within);
         for (name, schema) in within {
             self.add(name, schema);
         }
+        let Some(name) = name::<T>() else { return written(&T::schema()) };
+        self.add(name.clone(), T::schema());
         json!({"$ref": format!("#/components/schemas/{name}")})
     }
 
@@ -76,15 +77,15 @@ impl Schemas {
     }
 }
 
-/// The name of a type; of `Page<Account>`, `AccountPage`.
-fn name<T: ToSchema>() -> String {
+/// The name of a type; of a page of accounts, `AccountPage`. Lists and optional types have none.
+fn name<T: ToSchema>() -> Option<String> {
     let own = T::name().into_owned();
-    let parameter = std::any::type_name::<T>().split_once('<').map_or("'", |(_, parameter)| parameter);
+    let Some((_, parameter)) = std::any::type_name::<T>().split_once('<') else { return Some(own) };
     if parameter.starts_with('\'') {
-        return own;
+        return Some(own);
     }
     let parameter = parameter.trim_end_matches('>').rsplit("::").next().unwrap_or_default();
-    format!("{}{own}", parameter.trim_end_matches("View"))
+    (own == "Page").then(|| format!("{}Page", parameter.trim_end_matches("View")))
 }
 
 fn written(schema: &RefOr<Schema>) -> Value {

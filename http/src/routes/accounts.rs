@@ -4,8 +4,8 @@ use actix_web::http::Method;
 use sl_actors::{
     caller::Scope,
     services::accounts::{
-        AccountFilters, AmendAccount, CreateAccount, CreateToken, DeleteAccount, FetchAccount, FetchToken,
-        ListAccounts, ListTokens, NewAccount, NewToken, PatchAccount, RevokeToken,
+        AccountFilters, AccountView, AmendAccount, CreateAccount, CreateToken, DeleteAccount, FetchAccount,
+        FetchToken, ListAccounts, ListTokens, NewAccount, NewToken, PatchAccount, RevokeToken, TokenView,
     },
 };
 
@@ -26,6 +26,7 @@ pub(super) fn table() -> Vec<Operation> {
             .action(|input: Input<(), NewAccount>| Ok(CreateAccount(input.body))),
         operation(Method::GET, "/accounts", "accounts.list", "List the accounts")
             .told("Operators see all of them, a token its own.")
+            .with::<AccountView>()
             .pages(&["id", "owner", "status", "created_at"])
             .action(|input: Input<AccountFilters>| {
                 Ok(ListAccounts { page: input.page, filters: input.query })
@@ -50,6 +51,7 @@ pub(super) fn table() -> Vec<Operation> {
             .action(|input: Input<(), NewToken>| Ok(CreateToken(input.body))),
         operation(Method::GET, TOKENS, "tokens.list", "List the tokens")
             .scope(Scope::Admin)
+            .with::<TokenView>()
             .pages(&["id", "name", "prefix", "scopes", "last_used_at", "expires_at"])
             .action(|input: Input| Ok(ListTokens(input.page))),
         operation(Method::GET, TOKEN, "tokens.get", "Read a token's particulars")

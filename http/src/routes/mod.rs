@@ -3,21 +3,49 @@
 use crate::operation::Operation;
 
 mod accounts;
+mod control;
+mod executions;
+mod functions;
 mod open;
+mod secrets;
 mod system;
 
-/// The services as the document groups their operations, each with a sentence.
-pub const SERVICES: &[(&str, &str)] = &[
-    ("accounts", "Tenants, by whoever operates the service layer."),
-    ("tokens", "An account's tokens."),
-    ("system", "The daemon itself."),
-    ("health", "Whether the daemon lives and is ready."),
-    ("metrics", "Numbers for Prometheus."),
-    ("openapi", "This document."),
+/// The first words of operations' ids: as the document groups them, with a sentence, and the service they belong to.
+pub const GROUPS: &[(&str, &str, &str)] = &[
+    ("accounts", "Tenants.", "accounts"),
+    ("tokens", "An account's tokens.", "accounts"),
+    ("secrets", "What functions know and nobody reads.", "secrets"),
+    ("functions", "JavaScript functions and their versions.", "functions"),
+    ("executions", "Runs of functions, and what they log.", "executions"),
+    ("pauses", "What of an account's work is held back.", "control"),
+    ("dead_letters", "Work that was given up.", "dead_letters"),
+    ("events", "What happens, live.", "control"),
+    ("why", "Why something waits.", "control"),
+    ("limits", "What bounds an account.", "control"),
+    ("audit", "Who did what, and when.", "control"),
+    ("system", "The daemon itself.", "control"),
+    ("health", "Whether the daemon lives and is ready.", "control"),
+    ("metrics", "Numbers for Prometheus.", "control"),
+    ("openapi", "This document.", "control"),
 ];
 
 /// Every operation.
 #[must_use]
 pub fn all() -> Vec<Operation> {
-    [open::table(), system::table(), accounts::table()].into_iter().flatten().collect()
+    let tables = [
+        open::table(),
+        system::table(),
+        accounts::table(),
+        secrets::table(),
+        functions::table(),
+        executions::table(),
+        control::table(),
+    ];
+    tables.into_iter().flatten().collect()
+}
+
+/// The service an operation belongs to.
+fn service_of(operation: &Operation) -> &'static str {
+    let group = operation.group();
+    GROUPS.iter().find(|(name, ..)| *name == group).map_or("", |(.., service)| service)
 }

@@ -1,14 +1,18 @@
-//! The daemon itself.
+//! The daemon itself, for operators.
 
 use std::sync::Arc;
 
 use actix_web::http::Method;
 use serde::Serialize;
-use sl_actors::{Fault, settings::write_duration};
+use sl_actors::{
+    Fault, SYSTEM,
+    pause::{ListPauses, NewPause, PauseView, PauseWork, Resume, ResumeWork, Target},
+    services::control::{Descriptors, Duties, DutyView, FetchDuty, LimitView, SystemLimits, SystemStatus},
+};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
+    events::follow,
     front::Front,
     input::Input,
     operation::{Operation, operation},
@@ -23,65 +27,118 @@ struct ProgramVersion {
     version: &'static str,
 }
 
-/// How the daemon is.
+/// A service of the system.
 #[derive(Debug, Serialize, ToSchema)]
-struct SystemStatus {
-    /// This daemon's id, the holder of its leases.
-    daemon_id: Uuid,
-    /// The version of the program.
-    version: &'static str,
-    /// How long it has run.
-    uptime: String,
-    /// Whether it drains.
-    draining: bool,
-    /// The store.
-    store: StoreStatus,
-    /// How many accounts have an actor in this daemon.
-    account_actors: usize,
-    /// The parts that run degraded, with the reason of each.
-    degraded: std::collections::BTreeMap<String, String>,
-}
-
-/// How the store is.
-#[derive(Debug, Serialize, ToSchema)]
-struct StoreStatus {
-    /// `memory` or `postgres`.
-    backend: &'static str,
-    /// How long a round trip took, in seconds.
-    latency_seconds: f64,
-    /// Connections in use.
-    connections_in_use: usize,
-    /// Connections in all.
-    connections: usize,
+struct Descriptor {
+    /// Its name.
+    name: &'static str,
+    /// Its domain.
+    domain: &'static str,
+    /// Its layer: `ingress`, `adapter`, `engine`, `data` or `security`.
+    layer: &'static str,
+    /// What it can do.
+    capabilities: &'static [&'static str],
+    /// Its operations: method and path.
+    routes: Vec<String>,
 }
 
 pub(super) fn table() -> Vec<Operation> {
+    let mut all = about();
+    all.extend(pauses());
+    all
+}
+
+fn about() -> Vec<Operation> {
     vec![
         operation(Method::GET, "/system/version", "system.version", "Which program answers").read(
             |_, _: Input| async { Ok(ProgramVersion { name: "sld", version: env!("CARGO_PKG_VERSION") }) },
         ),
+        operation(Method::GET, "/system/descriptors", "system.descriptors", "Every service with its routes")
+            .with::<Descriptor>()
+            .columns(&["name", "domain", "layer", "capabilities"])
+            .read(descriptors),
         operation(Method::GET, "/system/status", "system.status", "How the daemon is")
             .operator()
-            .read(|front, _: Input| status(front)),
+            .action(|_: Input| Ok(SystemStatus)),
+        operation(Method::GET, "/system/limits", "system.limits", "Every setting that is a number")
+            .operator()
+            .with::<LimitView>()
+            .columns(&["name", "text", "source"])
+            .action(|_: Input| Ok(SystemLimits)),
+        operation(
+            Method::GET,
+            "/system/duties",
+            "system.duties.list",
+            "Whoever performs the work of the queue",
+        )
+        .operator()
+        .with::<DutyView>()
+        .columns(&["name", "status", "waiting", "running", "later", "dead"])
+        .action(|_: Input| Ok(Duties)),
+        operation(Method::GET, "/system/duties/{duty}", "system.duties.get", "Read a duty")
+            .operator()
+            .action(|input: Input| Ok(FetchDuty(input.name("duty")?))),
+        operation(Method::GET, "/system/events", "system.events", "Follow what happens anywhere")
+            .told(
+                "Begins with what comes from now on, or after the event that Last-Event-ID or ?after names.",
+            )
+            .operator()
+            .stream(follow),
     ]
 }
 
-async fn status(front: Arc<Front>) -> Result<SystemStatus, Fault> {
-    let core = front.runtime.core();
-    let health = core.store.health().await?;
-    let (connections_in_use, connections) = health.connections;
-    Ok(SystemStatus {
-        daemon_id: core.daemon_id,
-        version: env!("CARGO_PKG_VERSION"),
-        uptime: write_duration(std::time::Duration::from_secs(front.started.elapsed().as_secs())),
-        draining: front.draining.is_cancelled(),
-        store: StoreStatus {
-            backend: health.backend,
-            latency_seconds: health.latency.as_secs_f64(),
-            connections_in_use,
-            connections,
-        },
-        account_actors: front.runtime.accounts(),
-        degraded: core.health.degraded(),
-    })
+fn pauses() -> Vec<Operation> {
+    vec![
+        operation(Method::GET, "/system/pauses", "system.pauses.list", "List the pauses that hold")
+            .operator()
+            .with::<PauseView>()
+            .pages(&["scope", "target", "reason", "actor", "since", "until"])
+            .action(|input: Input| Ok(ListPauses(input.page))),
+        operation(Method::POST, "/system/pause", "system.pause", "Pause all work")
+            .operator()
+            .with::<NewPause>()
+            .action(|input: Input<(), Option<NewPause>>| Ok(pause(Target::System, input.body))),
+        operation(Method::POST, "/system/resume", "system.resume", "Resume all work")
+            .operator()
+            .with::<Resume>()
+            .action(|input: Input<(), Option<Resume>>| Ok(resume(Target::System, input.body))),
+        operation(Method::POST, "/system/duties/{duty}/pause", "system.duties.pause", "Pause a duty")
+            .operator()
+            .with::<NewPause>()
+            .action(|input: Input<(), Option<NewPause>>| {
+                Ok(pause(Target::Duty(input.name("duty")?), input.body))
+            }),
+        operation(Method::POST, "/system/duties/{duty}/resume", "system.duties.resume", "Resume a duty")
+            .operator()
+            .with::<Resume>()
+            .action(|input: Input<(), Option<Resume>>| {
+                Ok(resume(Target::Duty(input.name("duty")?), input.body))
+            }),
+    ]
+}
+
+/// Pauses something.
+pub(super) fn pause(target: Target, new: Option<NewPause>) -> PauseWork {
+    PauseWork { target, new: new.unwrap_or_default() }
+}
+
+/// Resumes something.
+pub(super) fn resume(target: Target, how: Option<Resume>) -> ResumeWork {
+    ResumeWork { target, how: how.unwrap_or_default() }
+}
+
+async fn descriptors(front: Arc<Front>, input: Input) -> Result<Vec<Descriptor>, Fault> {
+    let services = front.runtime.perform(SYSTEM, input.caller, None, Descriptors).await?;
+    let routes = |service: &str| {
+        let of_it = front.table.iter().filter(|operation| super::service_of(operation) == service);
+        of_it.map(|operation| format!("{} {}", operation.method, operation.path)).collect()
+    };
+    let told = services.into_iter().map(|service| Descriptor {
+        name: service.name,
+        domain: service.domain,
+        layer: service.layer,
+        capabilities: service.capabilities,
+        routes: routes(service.name),
+    });
+    Ok(told.collect())
 }

@@ -22,18 +22,35 @@ fn no_two_types_share_a_name() {
 }
 
 #[test]
-fn operations_are_named_once_and_belong_to_a_service() {
+fn operations_are_named_once_and_belong_to_a_group() {
     let table = routes::all();
     let mut ids: Vec<&str> = table.iter().map(|operation| operation.id.as_str()).collect();
     ids.sort_unstable();
     let mut once = ids.clone();
     once.dedup();
     assert_eq!(ids, once);
-    for id in ids {
-        let service = id.split('.').next().unwrap_or_default();
-        assert!(
-            routes::SERVICES.iter().any(|(name, _)| *name == service),
-            "{id} has no sentence in SERVICES"
-        );
+    for operation in &table {
+        let known = routes::GROUPS.iter().any(|(name, ..)| *name == operation.group());
+        assert!(known, "{} has no sentence in GROUPS", operation.id);
     }
+}
+
+#[test]
+fn every_reference_within_the_document_leads_somewhere() {
+    let document = openapi::document(&routes::all());
+    let mut lost = Vec::new();
+    let mut left = vec![&document];
+    while let Some(value) = left.pop() {
+        if let Some(reference) = value["$ref"].as_str() {
+            let pointer = reference.strip_prefix('#').unwrap_or_default();
+            if document.pointer(pointer).is_none() {
+                lost.push(reference);
+            }
+        }
+        left.extend(value.as_array().into_iter().flatten());
+        left.extend(value.as_object().into_iter().flat_map(|members| members.values()));
+    }
+    lost.sort_unstable();
+    lost.dedup();
+    assert_eq!(lost, Vec::<&str>::new());
 }

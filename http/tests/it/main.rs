@@ -2,4 +2,8 @@
 
 mod accounts;
 mod document;
+mod edge;
+mod idempotency;
+mod matrix;
 mod server;
+mod streams;

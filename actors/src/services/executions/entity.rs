@@ -13,6 +13,7 @@ use uuid::Uuid;
 /// Where an execution stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ExecutionStatus)]
 pub enum Status {
     /// It waits for its turn.
     Queued,
