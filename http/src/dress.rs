@@ -89,7 +89,7 @@ pub(crate) fn record(
     seen: &Seen,
     status: StatusCode,
     took: Duration,
-    fault: Option<Fault>,
+    fault: Option<&Fault>,
 ) {
     macro_rules! told {
         ($level:ident, $($more:tt)*) => {
@@ -106,9 +106,9 @@ pub(crate) fn record(
             )
         };
     }
-    let code = fault.as_ref().map(|fault| fault.code.as_str());
+    let code = fault.map(|fault| fault.code.as_str());
     if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
-        let cause = fault.as_ref().map(tracing::field::display);
+        let cause = fault.map(tracing::field::display);
         told!(error, code, cause, "Request failed");
     } else if code.is_some() || operation.is_some_and(Operation::mutates) {
         told!(info, code, "Request answered");

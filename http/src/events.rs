@@ -1,6 +1,6 @@
 //! The event log as a live stream.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -39,30 +39,25 @@ pub struct EventQuery {
 ///
 /// # Errors
 /// [`Code::Malformed`] where the place to begin is none; as [`Session::open`].
-pub fn follow(
-    performer: Performer,
-    input: Input<EventQuery>,
-) -> impl Future<Output = Result<Session, Fault>> + Send + 'static {
-    async move {
-        let EventQuery { service, kind, subject, after } = input.query;
-        let (from, named) = match (input.last_event_id, after) {
-            (Some(id), _) => (Some(id), "Last-Event-ID"),
-            (None, after) => (after, "?after"),
-        };
-        let after = from.map(|id| read(&id, named)).transpose()?;
-        let mut log = Log {
-            runtime: performer.front.runtime.clone(),
-            account: performer.account,
-            caller: performer.caller.clone(),
-            events: Events { after, filter: EventFilter { service, kind, subject }, limit: PAGE },
-        };
-        // Where the stream begins is fixed before it is promised; and there must be such an account.
-        let first = log.read().await?;
-        if after.is_none() {
-            log.events.after = Some(first.0);
-        }
-        Session::open(&performer, log)
+pub async fn follow(performer: Performer, input: Input<EventQuery>) -> Result<Session, Fault> {
+    let EventQuery { service, kind, subject, after } = input.query;
+    let (from, named) = match (input.last_event_id, after) {
+        (Some(id), _) => (Some(id), "Last-Event-ID"),
+        (None, after) => (after, "?after"),
+    };
+    let after = from.map(|id| read(&id, named)).transpose()?;
+    let mut log = Log {
+        runtime: performer.front.runtime.clone(),
+        account: performer.account,
+        caller: performer.caller.clone(),
+        events: Events { after, filter: EventFilter { service, kind, subject }, limit: PAGE },
+    };
+    // Where the stream begins is fixed before it is promised; and there must be such an account.
+    let first = log.read().await?;
+    if after.is_none() {
+        log.events.after = Some(first.0);
     }
+    Session::open(&performer, log)
 }
 
 fn read(id: &str, named: &str) -> Result<Position, Fault> {

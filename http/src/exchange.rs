@@ -40,14 +40,14 @@ pub(crate) struct Seen {
 
 /// A refusal: a fault, and what its status and headers are where the code does not say.
 struct Refusal {
-    fault: Fault,
+    fault: Box<Fault>,
     status: Option<StatusCode>,
     allow: Option<String>,
 }
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        Self { fault, status: None, allow: None }
+        Self { fault: Box::new(fault), status: None, allow: None }
     }
 }
 
@@ -72,7 +72,14 @@ pub(crate) async fn answer(front: Arc<Front>, request: HttpRequest, payload: Pay
         meter.count(response.status().as_u16(), took);
     }
     let operation = seen.operation.and_then(|position| front.table.get(position));
-    dress::record(&request, operation, &seen, response.status(), took, fault.map(|refusal| refusal.fault));
+    dress::record(
+        &request,
+        operation,
+        &seen,
+        response.status(),
+        took,
+        fault.as_ref().map(|refusal| &*refusal.fault),
+    );
     response
 }
 

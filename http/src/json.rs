@@ -63,7 +63,7 @@ fn misfit<T: DeserializeOwned>(body: &[u8]) -> Fault {
 }
 
 fn ends_with(path: &serde_path_to_error::Path, member: Option<&str>) -> bool {
-    matches!(path.iter().last(), Some(serde_path_to_error::Segment::Map { key }) if Some(key.as_str()) == member)
+    matches!(path.iter().next_back(), Some(serde_path_to_error::Segment::Map { key }) if Some(key.as_str()) == member)
 }
 
 /// A broken rule in our words. serde's own may repeat what was sent, which may be a secret.

@@ -10,6 +10,7 @@
 mod auth;
 mod body;
 mod dress;
+mod errors_page;
 mod etag;
 mod events;
 mod exchange;

@@ -70,7 +70,7 @@ pub struct Live {
 /// A place for a live stream.
 #[derive(Debug)]
 struct Seat {
-    _seat: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
     account: Uuid,
     accounts: Arc<Mutex<HashMap<Uuid, u64>>>,
 }
@@ -100,7 +100,7 @@ impl Live {
                 .limited(ACCOUNT_STREAMS.name, self.most_of_account, *taken));
         }
         *taken += 1;
-        Ok(Seat { _seat: seat, account, accounts: self.accounts.clone() })
+        Ok(Seat { _permit: seat, account, accounts: self.accounts.clone() })
     }
 }
 
@@ -211,7 +211,7 @@ impl Actor for SessionActor {
             tokio::select! { () = draining.cancelled() => {}, () = gone.closed() => {} }
         };
         context.spawn(ends.into_actor(self).map(|(), _, context| context.stop()));
-        context.run_interval(self.session.pace.poll, |actor, context| actor.look(context));
+        context.run_interval(self.session.pace.poll, Self::look);
         self.listen(context);
         self.look(context);
     }

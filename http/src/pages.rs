@@ -7,8 +7,11 @@ use actix_web::{
     http::{Method, header},
     web::Bytes,
 };
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use sl_actors::Fault;
+
+use crate::errors_page;
 
 /// The dashboard, as `ui/` builds it; empty where it was not built.
 #[derive(RustEmbed)]
@@ -42,6 +45,12 @@ pub(crate) fn answer(request: &HttpRequest) -> Result<HttpResponse, Fault> {
     if API.contains(&first) {
         return Err(missing());
     }
+    if path == "docs/errors" {
+        let mut response = HttpResponse::Ok();
+        response.insert_header((header::CONTENT_TYPE, media_type("errors.html")));
+        response.insert_header((header::CONTENT_SECURITY_POLICY, POLICY));
+        return Ok(response.body(errors_page::page()));
+    }
     if first == "docs" {
         let name = if path.contains('.') { path.trim_start_matches("docs/") } else { "index.html" };
         return Viewer::get(name).map(|file| served(request, name, file)).ok_or_else(missing);
@@ -62,7 +71,7 @@ pub(crate) fn answer(request: &HttpRequest) -> Result<HttpResponse, Fault> {
 }
 
 fn served(request: &HttpRequest, name: &str, file: EmbeddedFile) -> HttpResponse {
-    let tag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..16]));
+    let tag = format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&file.metadata.sha256_hash()[..16]));
     let caching = if is_hashed(name) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mut response = HttpResponse::Ok();
     if crate::etag::is_known(request.headers(), &tag) {
@@ -100,8 +109,4 @@ fn media_type(name: &str) -> &'static str {
         "txt" | "md" => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

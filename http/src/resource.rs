@@ -39,6 +39,7 @@ impl Place {
 }
 
 /// Create, list, get, update and delete.
+#[must_use]
 pub fn resource<R: Resource>(place: Place) -> Vec<Operation>
 where
     R::New: DeserializeOwned + ToSchema,

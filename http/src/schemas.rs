@@ -21,10 +21,10 @@ impl Schemas {
         let mut within = Vec::new();
         T::schemas(&mut within);
         for (name, schema) in within {
-            self.add(name, schema);
+            self.add(name, &schema);
         }
         let Some(name) = name::<T>() else { return written(&T::schema()) };
-        self.add(name.clone(), T::schema());
+        self.add(name.clone(), &T::schema());
         json!({"$ref": format!("#/components/schemas/{name}")})
     }
 
@@ -34,7 +34,7 @@ impl Schemas {
         let mut within = Vec::new();
         T::schemas(&mut within);
         for (name, schema) in within {
-            self.add(name, schema);
+            self.add(name, &schema);
         }
         let required = schema["required"].as_array().cloned().unwrap_or_default();
         let properties = schema["properties"].as_object().cloned().unwrap_or_default();
@@ -65,8 +65,8 @@ impl Schemas {
         Value::Object(self.known.into_iter().collect::<Map<_, _>>())
     }
 
-    fn add(&mut self, name: String, schema: RefOr<Schema>) {
-        let schema = written(&schema);
+    fn add(&mut self, name: String, schema: &RefOr<Schema>) {
+        let schema = written(schema);
         match self.known.get(&name) {
             Some(known) if *known != schema => self.clashes.push(name),
             Some(_) => {}

@@ -92,7 +92,7 @@ fn cut_idle_readers(stream: &TcpStream, deadline: Duration) {
 
 /// Forgets now and then what no longer counts.
 async fn tidy(front: Arc<Front>, until: CancellationToken) {
-    while until.run_until_cancelled(tokio::time::sleep(Duration::from_secs(60))).await.is_some() {
+    while until.run_until_cancelled(tokio::time::sleep(Duration::from_mins(1))).await.is_some() {
         front.limiter.tidy();
     }
 }

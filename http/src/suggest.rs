@@ -29,12 +29,12 @@ fn distance(left: &str, right: &str, most: usize) -> usize {
         let mut this = vec![row + 1];
         for (column, to) in right.iter().enumerate() {
             let substituted = last[column] + usize::from(from != to);
-            let mut least = substituted.min(last[column + 1] + 1).min(this[column] + 1);
+            let mut fewest = substituted.min(last[column + 1] + 1).min(this[column] + 1);
             let swapped = row > 0 && column > 0 && *from == right[column - 1] && left[row - 1] == *to;
             if swapped && from != to {
-                least = least.min(before[column - 1] + 1);
+                fewest = fewest.min(before[column - 1] + 1);
             }
-            this.push(least);
+            this.push(fewest);
         }
         before = std::mem::replace(&mut last, this);
     }

@@ -20,14 +20,14 @@ async fn an_account_is_created_read_changed_and_listed() {
     let known = send(server.request(Method::GET, &path, OPERATOR).header("if-none-match", "\"1\"")).await;
     assert_eq!((known.status, known.text.as_str()), (StatusCode::NOT_MODIFIED, ""));
 
-    let patch = |version: &str, owner: &str| {
+    let change = |version: &str, owner: &str| {
         let body = json!({"owner": owner});
         send(server.request(Method::PATCH, &path, OPERATOR).header("if-match", version).json(&body))
     };
-    assert_eq!(patch("\"1\"", "Grace").await.json()["version"], 2);
-    let late = patch("\"1\"", "Eve").await;
+    assert_eq!(change("\"1\"", "Grace").await.json()["version"], 2);
+    let late = change("\"1\"", "Eve").await;
     assert_eq!((late.status, late.problem().as_str()), (StatusCode::PRECONDITION_FAILED, "version_mismatch"));
-    assert_eq!(patch("*", "Joan").await.json()["owner"], "Joan");
+    assert_eq!(change("*", "Joan").await.json()["owner"], "Joan");
 
     for _ in 0..3 {
         server.account().await;

@@ -5,5 +5,6 @@ mod document;
 mod edge;
 mod idempotency;
 mod matrix;
+mod pages;
 mod server;
 mod streams;

@@ -31,13 +31,14 @@ impl Stream {
     async fn next(&mut self) -> Option<(String, String, Value)> {
         timeout(Duration::from_secs(10), async {
             loop {
-                while let Some((frame, rest)) = self.buffer.split_once("\n\n") {
+                while let Some((frame, _)) = self.buffer.split_once("\n\n") {
+                    let length = frame.len() + 2;
                     let field = |name: &str| {
                         let line = frame.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
                         line.unwrap_or_default().to_owned()
                     };
                     let (id, kind, data) = (field("id"), field("event"), field("data"));
-                    self.buffer = rest.to_owned();
+                    self.buffer.drain(..length);
                     if !kind.is_empty() {
                         return Some((id, kind, serde_json::from_str(&data).expect("JSON")));
                     }
