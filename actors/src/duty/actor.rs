@@ -308,7 +308,8 @@ impl DutyState {
     }
 }
 
-/// Puts the one item of a recurring duty into the queue, unless some daemon did.
+/// Puts the one item of a recurring duty into the queue; where some daemon did before, it is due now: a daemon that starts
+/// may have other keys and other settings.
 async fn recur(core: &Core, duty: &dyn Duty) -> Result<(), Fault> {
     if duty.recurs().is_none() {
         return Ok(());
@@ -317,7 +318,14 @@ async fn recur(core: &Core, duty: &dyn Duty) -> Result<(), Fault> {
     let mut batch = Batch::new();
     batch.enqueue(NewWork::new(id, duty.name(), SYSTEM, id, core.clock.now()));
     match core.store.commit(batch).await {
-        Err(fault) if fault.code != Code::Conflict => Err(fault),
+        Err(fault) if fault.code == Code::Conflict => {}
+        ended => return ended,
+    }
+    let mut batch = Batch::new();
+    super::hasten(core, duty.name(), &mut batch).await?;
+    match core.store.commit(batch).await {
+        // Somebody claimed it in between.
+        Err(fault) if fault.code != Code::FenceLost => Err(fault),
         _ => Ok(()),
     }
 }
