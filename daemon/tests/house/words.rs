@@ -23,7 +23,6 @@ fn forbidden_words() -> Vec<(String, &'static str)> {
         ("pypi", ".org", "a registry's host"),
         ("debian", ".org", "a registry's host"),
         ("dbg", "!(", "left over from a search for a defect"),
-        ("console", ".debug(", "left over from a search for a defect"),
     ]
     .into_iter()
     .map(|(one, two, reason)| (format!("{one}{two}"), reason))
