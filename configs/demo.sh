@@ -15,10 +15,10 @@ export SERVICE_LAYER_ACCOUNT
 
 printf 'sesame' | slctl secrets create --name password --value-file - >/dev/null
 greet=$(function_id greet "Greets, and knows a secret it does not tell" \
-    '(params, secrets) => { console.log("the password is", secrets.password); return `Hello, ${params.name}!`; }' --secrets password)
+    '(params, secrets) => { console.log("the password is", secrets.password); return "Hello, " + params.name + "!"; }' --secrets password)
 fib=$(function_id fibonacci "Works for a moment" \
     'export default ({ n }) => { const f = (n) => n < 2 ? n : f(n - 1) + f(n - 2); return f(n); }')
-broken=$(function_id broken "Throws" 'export default ({ id }) => { throw new RangeError(`there is no item ${id}`); }')
+broken=$(function_id broken "Throws" 'export default ({ id }) => { throw new RangeError("there is no item " + id); }')
 endless=$(function_id endless "Never ends, and is ended" '() => { for (;;); }' --limits cpu=200ms)
 slow=$(function_id slow "Takes half a minute" 'async () => { await new Promise((done) => setTimeout(done, 25000)); return "at last"; }')
 
