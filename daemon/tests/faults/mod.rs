@@ -3,3 +3,4 @@
 mod database;
 mod requests;
 mod start;
+mod work;

@@ -12,8 +12,8 @@ use super::{
 };
 
 /// Where SQL may be written besides the migrations; tests look into the database with it too.
-const SQL_ROOMS: [&str; 5] =
-    ["store/src/postgres", "store/src/testing", "store/tests/", "actors/tests/", "daemon/"];
+const SQL_ROOMS: [&str; 6] =
+    ["store/src/postgres", "store/src/testing", "store/tests/", "store/benches/", "actors/tests/", "daemon/"];
 /// Its tests in actors play a host that was taken over.
 const UNSAFE_ROOMS: [&str; 2] = ["js-host/", "actors/tests/it/sandbox/"];
 

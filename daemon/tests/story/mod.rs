@@ -1,4 +1,10 @@
 //! What users do, told once and run on both stores.
 
 mod accounts;
+mod daemons;
+mod functions;
 mod health;
+mod pause;
+mod secrets;
+mod tokens;
+mod tour;

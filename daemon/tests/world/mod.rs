@@ -4,6 +4,7 @@
 pub mod client;
 pub mod process;
 pub mod proxy;
+pub mod sink;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

@@ -1,0 +1,154 @@
+//! Work outlives whoever performs it: killed, frozen, paused or drained.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt as _, stream};
+use serde_json::{Value, json};
+use sl_store::testing::postgres::Database;
+
+use crate::world::{self, Client, KEY, is_soak, on_threads, process::Daemon, sink::Sink, text, until};
+
+/// Tells the sink which execution it is and the how many-th attempt.
+const EFFECT: &str = "export default async (params, context) => {\n\
+    const answer = await fetch(params.sink, { method: 'POST', body: JSON.stringify({\n\
+        key: context.executionId, attempt: context.attempt }) });\n\
+    if (params.rest) await new Promise((done) => setTimeout(done, params.rest));\n\
+    return answer.status;\n\
+}";
+
+/// What is the same for every daemon of one test.
+struct Setting {
+    database: Database,
+    sink: Sink,
+    dsn: String,
+}
+
+impl Setting {
+    async fn new() -> Self {
+        let database = Database::fresh().await;
+        let dsn = database.dsn();
+        Self { database, sink: Sink::start(), dsn }
+    }
+
+    /// Another daemon. A short lease makes the tests short; what it bounds scales with it.
+    fn daemon(&self) -> Daemon {
+        Daemon::start(&[
+            ("DATABASE_URL", &self.dsn),
+            ("SECRET_ENCRYPTION_KEY", KEY),
+            ("SERVICE_LAYER_EGRESS_ALLOW", &self.sink.address),
+            ("SERVICE_LAYER_DUTIES_LEASE", "3s"),
+            ("SERVICE_LAYER_DUTIES_HEARTBEAT", "1s"),
+            ("SERVICE_LAYER_HTTP_TOKEN_RATE", "100000"),
+            ("SERVICE_LAYER_HTTP_ACCOUNT_RATE", "100000"),
+        ])
+    }
+
+    fn params(&self, rest: u64) -> Value {
+        json!({"sink": format!("http://{}/", self.sink.address), "rest": rest})
+    }
+}
+
+/// Queues so many executions; their ids.
+async fn queue(client: &Client, function: &str, params: &Value, count: usize) -> Vec<String> {
+    let path = format!("{function}/execute?wait=0s");
+    stream::iter(0..count)
+        .map(|_| client.post(&path, params))
+        .buffered(8)
+        .map(|answer| text(&answer.expect(202), "id").to_owned())
+        .collect()
+        .await
+}
+
+/// Waits until every execution has succeeded.
+async fn all_succeeded(client: &Client, account: &str, ids: &[String], within: Duration) {
+    let began = Instant::now();
+    for id in ids {
+        let left = within.saturating_sub(began.elapsed());
+        let path = format!("{account}/executions/{id}");
+        let is_over = |seen: &Value| !matches!(seen["status"].as_str(), Some("queued" | "running"));
+        let ended = until(client, &path, left, is_over).await;
+        assert_eq!(ended["status"], "succeeded", "{ended}");
+    }
+}
+
+#[test]
+fn a_storm_of_kills_loses_nothing_and_doubles_no_end() {
+    let (items, kills) = if is_soak() { (10_000, 40) } else { (1_000, 6) };
+    on_threads(async {
+        let setting = Setting::new().await;
+        let mut daemons = [setting.daemon(), setting.daemon()];
+        let client = daemons[0].client();
+        let account = world::account(&client).await;
+        let function = world::function(&client, &account, "effect", EFFECT).await;
+        let ids = queue(&client, &function, &setting.params(20), items).await;
+        for kill in 0..kills {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            let victim = &mut daemons[kill % 2];
+            victim.kill();
+            *victim = setting.daemon();
+        }
+        let last_start = Instant::now();
+        let client = daemons[0].client();
+        all_succeeded(&client, &account, &ids, Duration::from_mins(1)).await;
+        let took = last_start.elapsed();
+        let effects = setting.sink.effects();
+        assert_eq!(effects.keys().cloned().collect::<BTreeSet<_>>(), ids.iter().cloned().collect());
+        let mut repeated = 0;
+        for (key, calls) in &effects {
+            let attempts: Vec<i64> = calls.iter().filter_map(|call| call["attempt"].as_i64()).collect();
+            repeated += attempts.len() - 1;
+            assert!(attempts.windows(2).all(|pair| pair[0] < pair[1]), "{key}: attempts {attempts:?}");
+        }
+        println!(
+            "{items} items, {kills} kills: done {took:?} after the last start, {repeated} calls repeated"
+        );
+        let admin = setting.database.admin().await;
+        assert_eq!(admin.number("SELECT count(*) FROM work WHERE duty = 'executions'").await, 0);
+    });
+}
+
+#[test]
+fn a_frozen_daemon_that_wakes_has_lost_its_lease() {
+    on_threads(async {
+        let setting = Setting::new().await;
+        let first = setting.daemon();
+        let account = world::account(&first.client()).await;
+        let function = world::function(&first.client(), &account, "slow", EFFECT).await;
+        let ids = queue(&first.client(), &function, &setting.params(1_500), 1).await;
+        setting.sink.wait_for(1, Duration::from_secs(10));
+        first.signal("STOP");
+        let second = setting.daemon();
+        all_succeeded(&second.client(), &account, &ids, Duration::from_secs(30)).await;
+        let before = second.client().get(&format!("{account}/executions/{}", ids[0])).await.expect(200);
+        assert_eq!(before["attempts"], 2, "{before}");
+        first.signal("CONT");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let after = first.client().get(&format!("{account}/executions/{}", ids[0])).await.expect(200);
+        assert_eq!(after, before, "the one that woke changed nothing");
+        first.client().get("/readyz").await.expect(200);
+    });
+}
+
+#[test]
+fn a_drained_daemon_gives_its_work_to_the_other_at_once() {
+    on_threads(async {
+        let setting = Setting::new().await;
+        let mut first = setting.daemon();
+        let account = world::account(&first.client()).await;
+        let function = world::function(&first.client(), &account, "slow", EFFECT).await;
+        let ids = queue(&first.client(), &function, &setting.params(200), 60).await;
+        let second = setting.daemon();
+        let asked = Instant::now();
+        first.signal("TERM");
+        let status = tokio::task::block_in_place(|| first.ended(Duration::from_secs(30)));
+        assert!(status.success(), "{status}: {}", first.log());
+        println!("drained in {:?}", asked.elapsed());
+        let admin = setting.database.admin().await;
+        let held = "SELECT count(*) FROM work WHERE leased_until > now() + interval '3 seconds'";
+        assert_eq!(admin.number(held).await, 0);
+        all_succeeded(&second.client(), &account, &ids, Duration::from_secs(30)).await;
+    });
+}

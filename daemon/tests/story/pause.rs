@@ -1,0 +1,90 @@
+//! Pausing and resuming, and why something waits.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::world::{World, each_store, function, on_threads, text, until};
+
+/// Pauses the duty that runs executions.
+async fn pause(world: &World) {
+    let body = json!({"reason": "maintenance"});
+    let answer = world.client.post("/system/duties/executions/pause", &body).await;
+    assert!(answer.status < 300, "{answer}");
+}
+
+async fn resume(world: &World, missed: &str) -> Value {
+    let answer = world.client.post("/system/duties/executions/resume", &json!({"missed": missed})).await;
+    assert!(answer.status < 300, "{answer}");
+    answer.body
+}
+
+#[test]
+fn what_is_paused_waits_says_why_and_goes_on() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let path = function(&world.client, &account, "waits", "() => 1").await;
+        pause(world).await;
+        let listed = world.client.get("/system/pauses").await.expect(200);
+        let ours = listed["items"]
+            .as_array()
+            .and_then(|items| items.iter().find(|item| item["target"] == "executions"));
+        let ours = ours.unwrap_or_else(|| panic!("{listed}"));
+        assert_eq!((&ours["reason"], &ours["scope"]), (&json!("maintenance"), &json!("duty")), "{listed}");
+        assert!(text(ours, "actor").contains("tester"), "{listed}");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+
+        let queued = world.client.post(&format!("{path}/execute?wait=300ms"), &json!({})).await.expect(202);
+        assert_eq!(queued["status"], "queued", "{queued}");
+        let why = world.client.get(&format!("{account}/why/{}", text(&queued, "id"))).await.expect(200);
+        assert_eq!(why["causes"][0]["code"], "paused", "{why}");
+        assert!(text(&why["causes"][0], "detail").contains("maintenance"), "{why}");
+
+        resume(world, "all").await;
+        let execution = format!("{account}/executions/{}", text(&queued, "id"));
+        until(&world.client, &execution, Duration::from_secs(20), |seen| seen["status"] == "succeeded").await;
+    });
+}
+
+#[test]
+fn a_pause_outlives_the_daemon() {
+    on_threads(async {
+        let world = World::on_postgres().await;
+        let account = world.account().await;
+        let path = function(&world.client, &account, "waits", "() => 1").await;
+        pause(&world).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let queued = world.client.post(&format!("{path}/execute?wait=0s"), &json!({})).await.expect(202);
+        let second = world.beside().await;
+        world.end().await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let execution = format!("{account}/executions/{}", text(&queued, "id"));
+        assert_eq!(second.client.get(&execution).await.expect(200)["status"], "queued");
+        resume(&second, "all").await;
+        until(&second.client, &execution, Duration::from_secs(20), |seen| seen["status"] == "succeeded")
+            .await;
+        second.end().await;
+    });
+}
+
+#[test]
+fn what_is_dropped_at_resume_does_not_run() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let path = function(&world.client, &account, "waits", "() => 1").await;
+        pause(world).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let mut queued = Vec::new();
+        for _ in 0..3 {
+            let answer = world.client.post(&format!("{path}/execute?wait=0s"), &json!({})).await.expect(202);
+            queued.push(format!("{account}/executions/{}", text(&answer, "id")));
+        }
+        resume(world, "drop").await;
+        for execution in queued {
+            let ended =
+                until(&world.client, &execution, Duration::from_secs(10), |seen| seen["status"] != "queued")
+                    .await;
+            assert_eq!(ended["status"], "cancelled", "{ended}");
+        }
+    });
+}
