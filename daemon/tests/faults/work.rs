@@ -74,6 +74,20 @@ async fn all_succeeded(client: &Client, account: &str, ids: &[String], within: D
     }
 }
 
+/// Holds back all executions.
+async fn pause(client: &Client) {
+    let asked =
+        client.post("/system/duties/executions/pause", &json!({"reason": "until all are there"})).await;
+    assert!(asked.status < 300, "{asked}");
+    // Longer than a pause takes to reach every daemon.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+}
+
+async fn resume(client: &Client) {
+    let asked = client.post("/system/duties/executions/resume", &json!({"missed": "all"})).await;
+    assert!(asked.status < 300, "{asked}");
+}
+
 #[test]
 fn a_storm_of_kills_loses_nothing_and_doubles_no_end() {
     let (items, kills) = if is_soak() { (10_000, 40) } else { (1_000, 6) };
@@ -83,7 +97,9 @@ fn a_storm_of_kills_loses_nothing_and_doubles_no_end() {
         let client = daemons[0].client();
         let account = world::account(&client).await;
         let function = world::function(&client, &account, "effect", EFFECT).await;
-        let ids = queue(&client, &function, &setting.params(20), items).await;
+        pause(&client).await;
+        let ids = queue(&client, &function, &setting.params(100), items).await;
+        resume(&client).await;
         for kill in 0..kills {
             tokio::time::sleep(Duration::from_millis(700)).await;
             let victim = &mut daemons[kill % 2];
@@ -102,6 +118,7 @@ fn a_storm_of_kills_loses_nothing_and_doubles_no_end() {
             repeated += attempts.len() - 1;
             assert!(attempts.windows(2).all(|pair| pair[0] < pair[1]), "{key}: attempts {attempts:?}");
         }
+        assert!(repeated > 0, "the kills met something that ran");
         println!(
             "{items} items, {kills} kills: done {took:?} after the last start, {repeated} calls repeated"
         );
@@ -150,5 +167,29 @@ fn a_drained_daemon_gives_its_work_to_the_other_at_once() {
         let held = "SELECT count(*) FROM work WHERE leased_until > now() + interval '3 seconds'";
         assert_eq!(admin.number(held).await, 0);
         all_succeeded(&second.client(), &account, &ids, Duration::from_secs(30)).await;
+    });
+}
+
+#[test]
+fn nothing_starts_behind_a_pause_and_nothing_is_forgotten() {
+    let items = if is_soak() { 10_000 } else { 500 };
+    on_threads(async {
+        let setting = Setting::new().await;
+        let mut first = setting.daemon();
+        let account = world::account(&first.client()).await;
+        let function = world::function(&first.client(), &account, "effect", EFFECT).await;
+        pause(&first.client()).await;
+        let ids = queue(&first.client(), &function, &setting.params(0), items).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(setting.sink.effects().is_empty(), "nothing started");
+        first.kill();
+        let second = setting.daemon();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(setting.sink.effects().is_empty(), "still paused after a start");
+        resume(&second.client()).await;
+        all_succeeded(&second.client(), &account, &ids, Duration::from_mins(1)).await;
+        let effects = setting.sink.effects();
+        assert_eq!(effects.len(), items);
+        assert!(effects.values().all(|calls| calls.len() == 1), "each once");
     });
 }
