@@ -6,10 +6,12 @@ use actix_web::http::Method;
 use serde::Serialize;
 use sl_actors::{
     Fault, SYSTEM,
+    caller::{Caller, Scope},
     pause::{ListPauses, NewPause, PauseView, PauseWork, Resume, ResumeWork, Target},
     services::control::{Descriptors, Duties, DutyView, FetchDuty, LimitView, SystemLimits, SystemStatus},
 };
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     events::follow,
@@ -25,6 +27,18 @@ struct ProgramVersion {
     name: &'static str,
     /// The version of the program and of the document it serves.
     version: &'static str,
+}
+
+/// Who asks.
+#[derive(Debug, Serialize, ToSchema)]
+struct Whoami {
+    /// `operator:<name>` or `token:<id>`.
+    actor: String,
+    /// The account of an account's token; absent for operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<Uuid>,
+    /// What the token covers; empty for operators, who may do everything.
+    scopes: Vec<Scope>,
 }
 
 /// A service of the system.
@@ -52,6 +66,12 @@ fn about() -> Vec<Operation> {
     vec![
         operation(Method::GET, "/system/version", "system.version", "Which program answers").read(
             |_, _: Input| async { Ok(ProgramVersion { name: "sld", version: env!("CARGO_PKG_VERSION") }) },
+        ),
+        operation(Method::GET, "/system/whoami", "system.whoami", "Who asks, and what they may do").read(
+            |_, input: Input| async move {
+                let Caller { actor, account, scopes, .. } = (*input.caller).clone();
+                Ok(Whoami { actor, account_id: account, scopes })
+            },
         ),
         operation(Method::GET, "/system/descriptors", "system.descriptors", "Every service with its routes")
             .with::<Descriptor>()
