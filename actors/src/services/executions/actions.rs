@@ -25,6 +25,9 @@ use crate::{
 /// How long a cancelled run may take to end before its execution is answered as it stands.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
 
+/// How often an execution that changes meanwhile is looked at again.
+const CANCEL_ATTEMPTS: usize = 5;
+
 /// So many bytes of executions make a page, whatever its limit: it ends early, with a cursor.
 const PAGE_BYTES: usize = 8 << 20;
 /// So many rows are read at a time.
@@ -198,7 +201,7 @@ impl Action for Cancel {
 
     async fn run(self, tenant: &Tenant) -> Result<ExecutionView, Fault> {
         let key = tenant.key(self.0);
-        loop {
+        for _ in 0..CANCEL_ATTEMPTS {
             let mut execution: Execution = tenant.core.store.get(key).await?;
             if execution.status.is_final() {
                 let status = execution.status.as_str();
@@ -223,6 +226,7 @@ impl Action for Cancel {
                 result => return result,
             }
         }
+        Err(Fault::new(Code::Conflict, "the execution changes all the time; try again"))
     }
 }
 

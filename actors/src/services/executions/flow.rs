@@ -55,7 +55,7 @@ pub(super) async fn begin(tenant: &Tenant, beginning: Beginning) -> Result<Execu
     let around = Around { duty: DUTY, account: tenant.account_id, gates: &[ready.function_id] };
     let free = !wait.is_zero() && core.mirror.holding(around, tenant.now()).is_empty();
     let ask = ask(tenant.account_id, &ready, &tenant.settings);
-    match core.executions.lanes.try_enter(ask).filter(|_| free) {
+    match free.then(|| core.executions.lanes.try_enter(ask)).flatten() {
         Some(place) => run_now(tenant, execution, ready, place, wait).await,
         None => queue(tenant, execution, wait).await,
     }

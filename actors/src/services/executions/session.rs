@@ -387,6 +387,7 @@ impl Session {
                     batch.replace(&mut self.execution, now);
                 }
                 if !hold.own {
+                    batch.events.append(&mut self.untold);
                     return End::Again(fault, batch);
                 }
                 let due_at = now + core.settings.duration(&crate::duty::RETRY_BASE);
@@ -394,6 +395,7 @@ impl Session {
                 batch.settle(self.settle(hold, Settlement::Retry { due_at, error }));
             }
         }
+        batch.events.append(&mut self.untold);
         batch.event(self.execution.event());
         self.hand_over(batch).await
     }
@@ -406,7 +408,9 @@ impl Session {
                 self.execution.requeue();
                 let mut batch = Batch::new();
                 batch.replace(&mut self.execution, self.core.clock.now());
-                batch.settle(self.settle(hold, Settlement::Release)).event(self.execution.event());
+                batch.settle(self.settle(hold, Settlement::Release));
+                batch.events.append(&mut self.untold);
+                batch.event(self.execution.event());
                 self.hand_over(batch).await
             }
             None => {

@@ -6,7 +6,7 @@ use serde_json::json;
 use sl_actors::{
     Code,
     services::{
-        executions::{MAX_WAIT, Status},
+        executions::{MAX_WAIT, PERSIST_AFTER, Status},
         functions::limits,
     },
 };
@@ -32,7 +32,7 @@ on_both! {
 }
 
 async fn a_short_run_is_written_once_at_its_end(ground: Ground) {
-    let shop = Workshop::on(ground).await;
+    let shop = Plan::on(&ground).await.with(&PERSIST_AFTER, 10_000).start(ground).await;
     let function = shop.function("echo", "export default (params) => ({got: params})").await;
     let ran = shop.execute(function.id, r#" {"b": 1.50, "a": [true]} "#).await;
     assert_eq!(ran.output.as_ref().unwrap().get(), r#"{"got":{"b":1.5,"a":[true]}}"#);
@@ -94,7 +94,7 @@ async fn both_forms_of_source_run(ground: Ground) {
 }
 
 async fn a_failing_function_is_a_failed_execution(ground: Ground) {
-    let shop = Workshop::on(ground).await;
+    let shop = Plan::on(&ground).await.with(&PERSIST_AFTER, 10_000).start(ground).await;
     let source = "export default () => {\n  console.warn('about to');\n  null.member;\n}";
     let function = shop.function("fails", source).await;
     let ran = shop.execute(function.id, "{}").await;
