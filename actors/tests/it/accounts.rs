@@ -116,8 +116,7 @@ async fn a_token_is_shown_once_and_lets_its_bearer_in(ground: Ground) {
     let used = async || {
         let again = start(world.ground.parts().await, Some(Vec::new())).await;
         let caller = Caller::operator("alice");
-        let seen =
-            again.perform(account.id, std::sync::Arc::new(caller), None, FetchToken(made.view.id)).await;
+        let seen = again.perform(account.id, Arc::new(caller), None, FetchToken(made.view.id)).await;
         seen.expect("another daemon reads it").last_used_at.is_some()
     };
     until("the use is written for other daemons", used).await;

@@ -176,7 +176,7 @@ async fn a_poison_item_harms_nobody_else(ground: Ground) {
     let mut batch = Batch::new();
     for _ in 0..5 {
         let id = world.core().ids.next();
-        let mut work = sl_store::NewWork::new(id, crate::script::DUTY, poisoned, id, world.now());
+        let mut work = NewWork::new(id, crate::script::DUTY, poisoned, id, world.now());
         work.priority = 9;
         batch.enqueue(work);
     }
