@@ -17,9 +17,12 @@ const PRELUDE: &str = concat!(
     include_str!("src/prelude/timers.js"),
     include_str!("src/prelude/text.js"),
     include_str!("src/prelude/crypto.js"),
+    "const makeNetwork = () => {\n",
     include_str!("src/prelude/url.js"),
     include_str!("src/prelude/abort.js"),
     include_str!("src/prelude/fetch.js"),
+    "};\n",
+    include_str!("src/prelude/network.js"),
     include_str!("src/prelude/run.js"),
     "\n})"
 );

@@ -102,5 +102,3 @@ class AbortController {
   }
 }
 tag(AbortController, 'AbortController');
-expose('AbortSignal', AbortSignal);
-expose('AbortController', AbortController);

@@ -211,8 +211,6 @@ tag(Response, 'Response');
 const { received: receivedResponse } = Response;
 delete Response.received;
 
-const fetches = new SafeMap();
-
 const startFetch = (input, init, resolve, reject) => {
   const address = host.urlParse(isUrl(input) ? input.href : `${input}`, undefined);
   if (address === undefined) {
@@ -246,7 +244,7 @@ const startFetch = (input, init, resolve, reject) => {
   }
 };
 
-expose('fetch', function fetch(input, init = {}) {
+function fetch(input, init = {}) {
   return new SafePromise((resolve, reject) => {
     try {
       startFetch(input, init === null ? {} : init, resolve, reject);
@@ -254,9 +252,7 @@ expose('fetch', function fetch(input, init = {}) {
       reject(error);
     }
   });
-});
-expose('Headers', Headers);
-expose('Response', Response);
+}
 
 // Called by the host when an answer has come.
 const settleFetch = (id, status, statusText, url, redirected, pairs, length) => {
@@ -289,3 +285,5 @@ const failFetch = (id, code, message) => {
   hidden(error, 'code', code);
   fetch.reject(error);
 };
+
+return { __proto__: null, URL, URLSearchParams, AbortSignal, AbortController, Headers, Response, fetch, settleFetch, failFetch };

@@ -252,5 +252,3 @@ tag(URL, 'URL');
 const { setQuery, is: isUrl } = URL;
 delete URL.setQuery;
 delete URL.is;
-expose('URL', URL);
-expose('URLSearchParams', URLSearchParams);

@@ -35,6 +35,25 @@ fn runs(host: &mut Host, count: usize, pause: Duration, keep: bool, source: &str
         .collect()
 }
 
+/// CPU time of the whole process so far, to ten milliseconds.
+fn cpu_time(host: &Host) -> Duration {
+    let path = format!("/proc/{}/stat", host.child.id());
+    let stat = std::fs::read_to_string(path).unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 =
+        after.split_whitespace().skip(11).take(2).filter_map(|text| text.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// As [`runs`], and prints what CPU time each took, the next realm's making included.
+fn runs_with_cost(host: &mut Host, what: &str, count: u32, keep: bool, source: &str) {
+    let before = cpu_time(host);
+    let times = runs(host, count as usize, Duration::ZERO, keep, source);
+    let each = (cpu_time(host) - before) / count;
+    show(what, times);
+    println!("{what:40} CPU time each {each:?}, resident {}", resident(host));
+}
+
 fn resident(host: &Host) -> String {
     let path = format!("/proc/{}/status", host.child.id());
     let status = std::fs::read_to_string(path).unwrap_or_default();
@@ -71,12 +90,11 @@ fn figures() {
     println!("resident after the first run: {}", resident(&host));
     let trivial = "(p) => ({ n: 1 })";
     let module = "export default (p) => ({ n: 1 });";
-    let none = Duration::ZERO;
     let rest = Duration::from_millis(2);
-    show("trivial, fresh, back to back", runs(&mut host, 3_000, none, false, trivial));
+    runs_with_cost(&mut host, "trivial, fresh, back to back", 5_000, false, trivial);
     show("trivial, fresh, with rests", runs(&mut host, 500, rest, false, trivial));
     show("trivial module, fresh, with rests", runs(&mut host, 500, rest, false, module));
-    show("trivial, kept, back to back", runs(&mut host, 3_000, none, true, trivial));
+    runs_with_cost(&mut host, "trivial, kept, back to back", 5_000, true, trivial);
     show("trivial, kept, with rests", runs(&mut host, 500, rest, true, trivial));
     let fib = "(p) => { const f = (n) => (n < 2 ? n : f(n - 1) + f(n - 2)); return f(24); }";
     show("fib(24), fresh", runs(&mut host, 200, rest, false, fib));
@@ -90,4 +108,6 @@ fn figures() {
         .collect();
     show("ping", pings);
     println!("resident at the end: {}", resident(&host));
+    std::thread::sleep(Duration::from_secs(4));
+    println!("resident after a rest: {}", resident(&host));
 }
