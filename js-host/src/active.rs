@@ -2,7 +2,7 @@
 
 use crate::{link::Link, timers::Timers, watch::Verdict, watch::Watch};
 use sl_js_protocol::{
-    Action, FetchRequest, LimitKind, Log, LogLevel, MAX_FRAME_BYTES, RunId, RunLimits, ToDaemon,
+    Action, FetchRequest, LimitKind, Log, LogLevel, MAX_ACTIONS, MAX_FRAME_BYTES, RunId, RunLimits, ToDaemon,
 };
 use std::{
     cell::{RefCell, RefMut},
@@ -102,8 +102,9 @@ impl Shared {
         let Some(mut active) = self.active() else { return String::new() };
         let id = format!("action_{}", active.actions.len() + 1);
         active.action_bytes += params_json.len() as u64;
-        if active.actions.len() as u64 >= u64::from(active.limits.actions) {
-            self.hit(LimitKind::Actions, active.limits.actions.into());
+        let most = u64::from(active.limits.actions).min(MAX_ACTIONS as u64);
+        if active.actions.len() as u64 >= most {
+            self.hit(LimitKind::Actions, most);
         } else if active.action_bytes > active.limits.output_bytes {
             self.hit(LimitKind::Output, active.limits.output_bytes);
         } else {

@@ -64,6 +64,13 @@ impl Engine {
         }
     }
 
+    /// Nothing is to be done for a while: gives back what the runs have left behind.
+    pub fn rest(&mut self) {
+        if let Some(room) = &mut self.room {
+            room.isolate.low_memory_notification();
+        }
+    }
+
     /// The isolate, made anew where it has another shape than these limits want.
     fn fit(&mut self, limits: &RunLimits) -> &mut Room {
         let shape = Shape::new(limits.heap_bytes, limits.stack_bytes);

@@ -6,6 +6,10 @@ use crate::{
     link::{Link, Received},
 };
 use sl_js_protocol::{Done, Ending, LimitHit, LimitKind, MAX_FRAME_BYTES, ToDaemon, ToHost};
+use std::time::{Duration, Instant};
+
+/// After this long without anything to do the host gives memory back.
+const REST: Duration = Duration::from_secs(1);
 
 /// Serves until the daemon closes the socket, says `Quit`, or says what it may not; a run that spoils the process ends
 /// it too.
@@ -13,8 +17,9 @@ pub fn serve(link: &Link, mut engine: Engine) -> ! {
     if !matches!(link.receive(None), Received::Message(ToHost::Assign(_))) {
         exit::now(0);
     }
+    let mut rest_at = None;
     loop {
-        let leaving = match link.receive(None) {
+        let leaving = match link.receive(rest_at) {
             Received::Message(ToHost::Run(run)) => {
                 let done = engine.run(&run);
                 let leaving = done.leaving;
@@ -33,14 +38,20 @@ pub fn serve(link: &Link, mut engine: Engine) -> ! {
                 continue;
             }
             Received::Message(ToHost::FetchReply(_)) => continue,
-            Received::Message(ToHost::Assign(_) | ToHost::Ping(_) | ToHost::Quit)
-            | Received::TimedOut
-            | Received::Closed => exit::now(0),
+            Received::TimedOut => {
+                engine.rest();
+                rest_at = None;
+                continue;
+            }
+            Received::Message(ToHost::Assign(_) | ToHost::Ping(_) | ToHost::Quit) | Received::Closed => {
+                exit::now(0)
+            }
         };
         if leaving {
             exit::now(0);
         }
         engine.prepare();
+        rest_at = Some(Instant::now() + REST);
     }
 }
 

@@ -4,6 +4,12 @@ use crate::{CompileFault, Ending, RunId, bounded};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// The most headers that a function may send with a fetch.
+pub const MAX_FETCH_HEADERS: usize = 256;
+
+/// The most actions that a run may queue, whatever its limits say.
+pub const MAX_ACTIONS: usize = 10_000;
+
 /// A message from a host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToDaemon {
@@ -142,7 +148,7 @@ pub struct FetchRequest {
     /// An absolute address.
     pub url: String,
     /// Names in lower case, with repeats.
-    #[serde(deserialize_with = "bounded::list::<_, _, 256>")]
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_FETCH_HEADERS>")]
     pub headers: Vec<(String, String)>,
     /// The body, if any.
     pub body: Option<Vec<u8>>,
@@ -182,7 +188,7 @@ pub struct Done {
     /// How it ended.
     pub ending: Ending,
     /// What it queued; empty unless it returned.
-    #[serde(deserialize_with = "bounded::list::<_, _, 10_000>")]
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_ACTIONS>")]
     pub actions: Vec<Action>,
     /// What it used.
     pub usage: Usage,

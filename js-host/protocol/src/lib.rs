@@ -21,7 +21,8 @@ mod to_host;
 pub use codec::{FrameBuffer, FrameFault, MAX_FRAME_BYTES, encode, read_frame, write_frame};
 pub use ending::{CompileFault, Ending, Frame, LimitHit, LimitKind, Thrown};
 pub use from_host::{
-    Action, Compiled, Done, FetchRequest, Hello, Log, LogLevel, ToDaemon, Usage, Wall, WallName,
+    Action, Compiled, Done, FetchRequest, Hello, Log, LogLevel, MAX_ACTIONS, MAX_FETCH_HEADERS, ToDaemon,
+    Usage, Wall, WallName,
 };
 pub use to_host::{
     Assign, CodeKey, Compile, FetchOutcome, FetchReply, FetchResponse, Options, Run, RunContext, RunId,

@@ -130,7 +130,7 @@ pub struct RunLimits {
     pub log_lines: u32,
     /// Bytes logged.
     pub log_bytes: u64,
-    /// Devpack actions queued.
+    /// Devpack actions queued; never more than [`crate::MAX_ACTIONS`].
     pub actions: u32,
     /// Fetches begun.
     pub fetches: u32,

@@ -1,7 +1,7 @@
 //! What the prelude's `fetch` asks of the daemon.
 
-use super::{bytes::Bytes, shared, text, texts};
-use sl_js_protocol::FetchRequest;
+use super::{bytes::Bytes, shared, text, texts, throw_type_error};
+use sl_js_protocol::{FetchRequest, MAX_FETCH_HEADERS};
 
 /// `fetch(method, address, headers flat, body, follow) -> number`.
 pub fn fetch(
@@ -10,8 +10,12 @@ pub fn fetch(
     mut rv: v8::ReturnValue<v8::Value>,
 ) {
     let Some(shared) = shared(scope) else { return };
-    let headers =
-        texts(scope, args.get(2)).chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+    let headers = texts(scope, args.get(2));
+    if headers.len() > MAX_FETCH_HEADERS * 2 {
+        throw_type_error(scope, &format!("fetch: more than {MAX_FETCH_HEADERS} headers"));
+        return;
+    }
+    let headers = headers.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
     let (method, url) = (text(scope, &args, 0), text(scope, &args, 1));
     let body = Bytes::of(args.get(3)).map(|bytes| bytes.to_vec());
     let follow_redirects = args.get(4).boolean_value(scope);

@@ -66,6 +66,13 @@ fn answer_text(scope: &v8::PinScope<'_, '_>, rv: &mut v8::ReturnValue<v8::Value>
     }
 }
 
+/// Throws a `TypeError`.
+fn throw_type_error(scope: &v8::PinScope<'_, '_>, message: &str) {
+    if let Some(message) = v8::String::new(scope, message) {
+        scope.throw_exception(v8::Exception::type_error(scope, message));
+    }
+}
+
 /// Answers a list of texts.
 fn answer_texts<'a>(
     scope: &v8::PinScope<'_, '_>,

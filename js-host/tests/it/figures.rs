@@ -49,7 +49,7 @@ fn cpu_time(host: &Host) -> Duration {
 fn runs_with_cost(host: &mut Host, what: &str, count: u32, keep: bool, source: &str) {
     let before = cpu_time(host);
     let times = runs(host, count as usize, Duration::ZERO, keep, source);
-    let each = (cpu_time(host) - before) / count;
+    let each = cpu_time(host).saturating_sub(before) / count;
     show(what, times);
     println!("{what:40} CPU time each {each:?}, resident {}", resident(host));
 }
@@ -98,6 +98,14 @@ fn figures() {
     show("trivial, kept, with rests", runs(&mut host, 500, rest, true, trivial));
     let fib = "(p) => { const f = (n) => (n < 2 ? n : f(n - 1) + f(n - 2)); return f(24); }";
     show("fib(24), fresh", runs(&mut host, 200, rest, false, fib));
+    let late = (0..30)
+        .map(|_| {
+            let mut run = host.ask("() => { for (;;); }");
+            run.limits.cpu = Duration::from_millis(50);
+            host.perform(run).done.usage.cpu.saturating_sub(Duration::from_millis(50))
+        })
+        .collect();
+    show("stopped after the CPU limit by", late);
     let pings = (0..1_000)
         .map(|number| {
             let begun = Instant::now();

@@ -1,7 +1,7 @@
 //! Promise 15: an escape from V8 is assumed, and finds itself walled in.
 
 use crate::client::Host;
-use sl_js_protocol::WallName;
+use sl_js_protocol::{ToDaemon, WallName, read_frame};
 use std::{
     collections::BTreeMap,
     io::Read,
@@ -14,19 +14,25 @@ struct Told {
     attacks: BTreeMap<String, String>,
     descriptors: Vec<i32>,
     environment: usize,
+    missing: String,
+}
+
+fn command(socket: UnixStream, flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sl-js-host"));
+    command
+        .args(["--fd", "0"])
+        .args(flags)
+        .env_clear()
+        .stdin(Stdio::from(OwnedFd::from(socket)))
+        .stdout(Stdio::null());
+    command
 }
 
 fn probe(flags: &[&str]) -> Told {
     let (mut ours, theirs) = UnixStream::pair().expect("a socket pair");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sl-js-host"))
-        .args(["--fd", "0", "--probe"])
-        .args(flags)
-        .env_clear()
-        .env("LEAKED", "secret")
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the host starts");
+    let mut command = command(theirs, flags);
+    let mut child = command.arg("--probe").env("LEAKED", "secret").spawn().expect("the host starts");
+    drop(command);
     let mut told = String::new();
     ours.read_to_string(&mut told).expect("what it found");
     assert!(child.wait().expect("a child").success());
@@ -77,7 +83,19 @@ fn a_host_without_a_jit_runs_functions() {
 }
 
 #[test]
-fn an_inherited_environment_is_told_of() {
+fn an_inherited_environment_is_removed_and_told_of() {
     let told = probe(&[]);
-    assert_eq!(told.environment, 0, "and removed");
+    assert_eq!(told.environment, 0);
+    assert!(told.missing.contains("environment: 1 variables were inherited"), "{}", told.missing);
+}
+
+#[test]
+fn a_host_that_needs_every_wall_leaves_where_one_is_missing() {
+    let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+    let mut child = command(theirs, &["--require-walls"]).env("LEAKED", "secret").spawn().expect("it starts");
+    let hello = read_frame::<ToDaemon>(&mut &ours).expect("a frame");
+    let Some(ToDaemon::Hello(hello)) = hello else { panic!("no hello") };
+    assert!(hello.walls.iter().any(|wall| wall.name == WallName::Environment && wall.missing.is_some()));
+    assert_eq!(read_frame::<ToDaemon>(&mut &ours).expect("an end"), None);
+    assert_eq!(child.wait().expect("a child").code(), Some(71));
 }

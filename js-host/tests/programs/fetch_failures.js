@@ -9,6 +9,7 @@ async () => {
     method: await reason('https://example.org/', { method: 'GE T' }),
     header: await reason('https://example.org/', { headers: { 'a\r\nb': 'c' } }),
     value: await reason('https://example.org/', { headers: { a: 'b\r\nc: d' } }),
+    many: await reason('https://example.org/', { headers: Array.from({ length: 257 }, (_, i) => [`x-${i}`, '1']) }),
     manual: await reason('https://example.org/', { redirect: 'manual' }),
   };
 }
