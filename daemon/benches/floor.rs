@@ -49,6 +49,7 @@ async fn select(pool: web::Data<Pool>, id: web::Path<i64>) -> actix_web::Result<
 }
 
 #[actix_web::main]
+#[expect(clippy::disallowed_methods, reason = "the floor lays out its own table, outside any transaction")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let listen = arguments.next().ok_or("usage: floor LISTEN [POSTGRES-URL]")?;

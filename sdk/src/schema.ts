@@ -983,6 +983,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/system/whoami": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who asks, and what they may do */
+        get: operations["system.whoami"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1975,6 +1992,18 @@ export interface components {
             id?: string | null;
             /** @description `api`, `replay`, or what else runs functions: `job`, `webhook`. */
             kind: string;
+        };
+        /** @description Who asks. */
+        Whoami: {
+            /**
+             * Format: uuid
+             * @description The account of an account's token; absent for operators.
+             */
+            account_id?: string | null;
+            /** @description `operator:<name>` or `token:<id>`. */
+            actor: string;
+            /** @description What the token covers; empty for operators, who may do everything. */
+            scopes: components["schemas"]["Scope"][];
         };
         /** @description What is answered about a thing. */
         WhyView: {
@@ -4792,6 +4821,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "system.whoami": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Whoami"];
+                };
             };
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];

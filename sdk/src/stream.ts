@@ -20,7 +20,7 @@ export interface StreamOptions {
 
 /**
  * Follows a stream of server-sent events with a bearer token (which `EventSource` cannot send). A broken connection is
- * opened again after the last event seen; a stream that the server ends with `204` or an `end` event is over.
+ * opened again after the last event seen; an event `ended`, or a `204`, is the last.
  */
 export async function* streamEvents(url: string, options: StreamOptions): AsyncGenerator<ServerEvent> {
   let last = options.lastEventId;
@@ -28,8 +28,8 @@ export async function* streamEvents(url: string, options: StreamOptions): AsyncG
     try {
       for await (const event of connection(url, options, last)) {
         if (event.id !== undefined) last = event.id;
-        if (event.event === "end") return;
         yield event;
+        if (event.event === "ended") return;
       }
     } catch (error) {
       if (error instanceof ProblemError && error.problem.status < 500 && error.problem.status !== 429) throw error;
@@ -46,7 +46,7 @@ async function* connection(url: string, options: StreamOptions, last?: string): 
   const response = await request(url, { headers, ...(options.signal ? { signal: options.signal } : {}) });
   if (!response.ok) throw await ProblemError.of(response);
   if (response.status === 204 || !response.body) {
-    yield { id: undefined, event: "end", data: undefined };
+    yield { id: undefined, event: "ended", data: undefined };
     return;
   }
   const parser = new EventParser();

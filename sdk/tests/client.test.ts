@@ -75,11 +75,11 @@ test("a stream that breaks is opened again after the last event seen", async () 
     resumed.push(request.headers["last-event-id"] as string | undefined);
     response.writeHead(200, { "content-type": "text/event-stream" });
     if (resumed.length === 1) response.end("id: 7\ndata: 1\n\n");
-    else response.end("id: 8\ndata: 2\n\nevent: end\n\n");
+    else response.end("id: 8\ndata: 2\n\nevent: ended\ndata: 3\n\n");
   });
   const seen: unknown[] = [];
   for await (const event of streamEvents(baseUrl, { token: "t", reconnectAfter: 1 })) seen.push(event.data);
-  expect(seen).toEqual([1, 2]);
+  expect(seen).toEqual([1, 2, 3]);
   expect(resumed).toEqual([undefined, "7"]);
 });
 

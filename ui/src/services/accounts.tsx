@@ -1,4 +1,4 @@
-import { unwrap } from "@service-layer/client";
+import { unwrap, type components } from "@service-layer/client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
@@ -91,20 +91,15 @@ export function AccountPage() {
         ) : null}
       </Section>
       <Section title="Limits">
-        <LimitTable limits={limits.data?.items ?? []} />
+        <LimitTable limits={limits.data ?? []} />
       </Section>
     </Page>
   );
 }
 
-interface LimitRow {
-  setting: string;
-  value: string;
-  source: string;
-  current?: number | null;
-}
+type Limit = components["schemas"]["LimitView"];
 
-function LimitTable({ limits }: { limits: LimitRow[] }) {
+function LimitTable({ limits }: { limits: Limit[] }) {
   return (
     <div className="scroll">
       <table>
@@ -122,12 +117,12 @@ function LimitTable({ limits }: { limits: LimitRow[] }) {
         </thead>
         <tbody>
           {limits.map((limit) => (
-            <tr key={limit.setting}>
+            <tr key={limit.name}>
               <td>
-                <code>{limit.setting}</code>
+                <code title={limit.doc}>{limit.name}</code>
               </td>
               <td className="numeric">{limit.current ?? "–"}</td>
-              <td className="numeric">{limit.value}</td>
+              <td className="numeric">{limit.text}</td>
               <td>{limit.source}</td>
             </tr>
           ))}

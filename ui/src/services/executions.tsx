@@ -13,9 +13,10 @@ import { useAccount } from "./accounts.tsx";
 
 export type Execution = components["schemas"]["ExecutionView"];
 
+/** One line of a log; the level is known while it is followed live. */
 interface LogLine {
-  level: string;
-  text: string;
+  level?: string;
+  message: string;
 }
 
 const OPEN = new Set(["queued", "running"]);
@@ -122,7 +123,7 @@ export function ExecutionPage() {
 /** How an execution ended, or stands: status, output or error, logs. */
 export function ExecutionResult({ execution, live = false }: { execution: Execution; live?: boolean }) {
   const streamed = useLogs(execution.id, live);
-  const logs: LogLine[] = live ? streamed : execution.logs;
+  const logs = live ? streamed : execution.logs.map((message): LogLine => ({ message }));
   return (
     <div className="result" data-status={execution.status}>
       <p>
@@ -133,8 +134,10 @@ export function ExecutionResult({ execution, live = false }: { execution: Execut
           <strong>
             {execution.error.class}: {execution.error.message}
           </strong>
-          {(execution.error.stack ?? []).map((frame) => (
-            <code key={frame}>{frame}</code>
+          {execution.error.stack.map(({ function: name, line, column }) => (
+            <code key={`${line}:${column}`}>
+              at {name || "<top level>"} (line {line}, column {column})
+            </code>
           ))}
         </div>
       ) : null}
@@ -150,7 +153,7 @@ function Logs({ lines }: { lines: LogLine[] }) {
       {lines.map((line, position) => (
         // Lines have no identity but their place: the log only grows.
         <li key={position} data-level={line.level}>
-          {line.text}
+          {line.message}
         </li>
       ))}
     </ol>

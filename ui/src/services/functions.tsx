@@ -30,7 +30,7 @@ export function FunctionsPage() {
         columns={[
           { title: "Name", show: (found) => <Link to={found.id}>{found.name}</Link> },
           { title: "Description", show: (found) => found.description },
-          { title: "Version", numeric: true, show: (found) => found.code_version },
+          { title: "Version", numeric: true, show: (found) => found.version },
           { title: "Changed", show: (found) => <Moment at={found.updated_at} /> },
         ]}
       />
@@ -92,7 +92,7 @@ export function FunctionPage() {
           facts={[
             ["id", found.data.id],
             ["description", found.data.description || "–"],
-            ["version", found.data.code_version],
+            ["version", found.data.version],
             ["secrets", found.data.secrets.join(", ") || "–"],
             ["changed", <Moment key="changed" at={found.data.updated_at} />],
           ]}
