@@ -78,10 +78,10 @@ test("an operator signs in, runs a function, pauses and resumes", async () => {
 
   await page.goto(origin);
   await page.fill("input[name=token]", "not a token");
-  await page.click("text=Sign in");
+  await page.click("button[type=submit]");
   await page.waitForSelector("[role=alert]");
   await page.fill("input[name=token]", TOKEN);
-  await page.click("text=Sign in");
+  await page.click("button[type=submit]");
   await page.waitForSelector("h1:has-text('Overview')");
 
   await page.click("nav >> text=Accounts");
@@ -106,7 +106,7 @@ test("an operator signs in, runs a function, pauses and resumes", async () => {
   await row.getByRole("button", { name: "Resume" }).click();
   await row.locator("text=running").waitFor({ timeout: 10_000 });
 
-  await page.click("text=Sign out");
+  await page.click("button:has-text('Sign out')");
   await page.waitForSelector("input[name=token]");
   expect(complaints).toEqual([]);
 }, 60_000);
