@@ -30,6 +30,7 @@ macro_rules! conformance_suite {
             rows: nul_characters_in_text_are_refused_and_in_json_kept,
             rows: what_is_not_a_row_of_the_table_is_refused,
             rows: times_are_kept_to_the_microsecond,
+            rows: numbers_in_json_come_back_to_the_last_bit,
             queries: pages_follow_ids_both_ways,
             queries: filters_mean_what_they_say,
             queries: counting_agrees_with_listing,

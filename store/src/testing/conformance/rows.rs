@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::{Part, Subject, Thing, round_trip};
-use crate::{Cell, Code, Entity, Expect, Head, Key, Query, Row, Write};
+use crate::{Cell, Chance as _, Code, Entity, Expect, Head, Key, Query, Row, SeededChance, Write};
 
 /// Every kind of cell, filled and null.
 pub async fn a_row_comes_back_as_it_went(subject: &Subject) {
@@ -170,4 +170,17 @@ pub async fn times_are_kept_to_the_microsecond(subject: &Subject) {
     subject.put(&thing, Expect::Absent).await.unwrap();
     let found = subject.store.get::<Thing>(thing.head.key()).await.unwrap();
     assert_eq!((found.seen_at, found.done_at), (fine.trunc_subsecs(6), Some(fine.trunc_subsecs(6))));
+}
+
+/// What is signed over its JSON must verify after it was stored.
+pub async fn numbers_in_json_come_back_to_the_last_bit(subject: &Subject) {
+    let chance = SeededChance::new(7);
+    let numbers: Vec<f64> = std::iter::repeat_with(|| f64::from_le_bytes(chance.bytes()))
+        .filter(|n| n.is_finite())
+        .take(2_000)
+        .collect();
+    let thing = Thing { data: serde_json::json!(numbers), ..subject.thing(subject.id(), "numbers") };
+    subject.put(&thing, Expect::Absent).await.unwrap();
+    let found = subject.store.get::<Thing>(thing.head.key()).await.unwrap();
+    assert_eq!(found.data.to_string(), thing.data.to_string());
 }
