@@ -1,6 +1,6 @@
 //! What the store costs beside the bare driver: ratios of one run, interleaved, on a durable server of its own.
 //!
-//! `cargo bench -p sl-store --features testing`; rounds by the first argument (5).
+//! `cargo bench -p sl-store --features testing --bench store -- [rounds (5)] [lanes (as usual)]`.
 
 #![allow(
     missing_docs,
@@ -34,7 +34,8 @@ use uuid::Uuid;
 
 #[tokio::main]
 async fn main() {
-    let rounds = std::env::args().nth(1).and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
+    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
+    let rounds = numbers.next().unwrap_or(5);
     // On a worker, as requests are.
     tokio::spawn(in_memory()).await.unwrap();
     let server = Server::durable();
@@ -45,7 +46,9 @@ async fn main() {
     admin
         .run("CREATE TABLE bare (id uuid PRIMARY KEY, due_at timestamptz, held boolean, payload json)")
         .await;
-    let store = Store::new(Postgres::connect(&Options::new(dsn.clone()), &OsChance).await.unwrap());
+    let usual = Options::new(dsn.clone());
+    let options = Options { lanes: numbers.next().unwrap_or(usual.lanes), ..usual };
+    let store = Store::new(Postgres::connect(&options, &OsChance).await.unwrap());
     let bench = Bench { subject: Arc::new(Subject::with_real_clock(store, ())), pool: bare(&dsn), rounds };
     for clients in [1, 16, 64] {
         bench.gets(clients).await;
