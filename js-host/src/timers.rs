@@ -78,17 +78,14 @@ impl Timers {
 mod tests {
     use super::*;
 
-    fn after(milliseconds: u64) -> Duration {
-        Duration::from_millis(milliseconds)
-    }
-
     #[test]
     fn timers_come_up_in_the_order_they_are_due_and_equal_ones_as_they_were_armed() {
         let now = Instant::now();
         let mut timers = Timers::default();
-        let [late, first, second] = [20, 10, 10].map(|due| timers.arm(now, after(due), false));
+        let [late, first, second] =
+            [20, 10, 10].map(|due| timers.arm(now, Duration::from_millis(due), false));
         assert_eq!(timers.take_due(now), None);
-        let then = [(); 4].map(|()| timers.take_due(now + after(30)));
+        let then = [(); 4].map(|()| timers.take_due(now + Duration::from_millis(30)));
         assert_eq!(then, [Some(first), Some(second), Some(late), None]);
     }
 
@@ -96,11 +93,11 @@ mod tests {
     fn a_repeating_timer_does_not_catch_up() {
         let now = Instant::now();
         let mut timers = Timers::default();
-        let one = timers.arm(now, after(10), true);
-        let late = now + after(95);
+        let one = timers.arm(now, Duration::from_millis(10), true);
+        let late = now + Duration::from_millis(95);
         assert_eq!(timers.take_due(late), Some(one));
         assert_eq!(timers.take_due(late), None);
-        assert_eq!(timers.next_due(), Some(late + after(10)));
+        assert_eq!(timers.next_due(), Some(late + Duration::from_millis(10)));
     }
 
     #[test]
@@ -108,10 +105,10 @@ mod tests {
         let now = Instant::now();
         let mut timers = Timers::default();
         for _ in 0..10_000 {
-            let id = timers.arm(now, after(1), true);
+            let id = timers.arm(now, Duration::from_millis(1), true);
             timers.disarm(id);
         }
         assert!(timers.heap.len() <= 65, "{}", timers.heap.len());
-        assert_eq!(timers.take_due(now + after(5)), None);
+        assert_eq!(timers.take_due(now + Duration::from_millis(5)), None);
     }
 }

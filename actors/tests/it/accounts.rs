@@ -192,8 +192,12 @@ async fn a_suspended_account_reads_and_does_nothing_else(ground: Ground) {
     let resume = AmendAccount { status: Some(Status::Active), ..amend() };
     world.act(account.id, PatchAccount { expected: None, patch: resume }).await.expect("it is resumed");
     world.act(account.id, CreateToken(token("x", &[Scope::Read]))).await.expect("it works again");
-    let kinds: Vec<String> =
-        world.events(account.id, "account.*").await.into_iter().map(|event| event.kind).collect();
+    let mut kinds: Vec<String> = Vec::new();
+    until("readers are shown all three events", async || {
+        kinds = world.events(account.id, "account.*").await.into_iter().map(|event| event.kind).collect();
+        kinds.len() >= 3
+    })
+    .await;
     assert_eq!(kinds, ["account.created", "account.suspended", "account.resumed"]);
 }
 

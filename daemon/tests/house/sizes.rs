@@ -12,8 +12,7 @@ const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 70;
 
 /// The generated files, which nobody reads from top to bottom.
-const GENERATED: [&str; 4] =
-    ["sdk/openapi.json", "sdk/client/src/schema.ts", "package-lock.json", "Cargo.lock"];
+const GENERATED: [&str; 4] = ["sdk/openapi.json", "sdk/src/schema.ts", "package-lock.json", "Cargo.lock"];
 
 #[test]
 fn no_file_is_longer_than_five_hundred_lines_without_its_tests() {
