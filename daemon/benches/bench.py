@@ -147,8 +147,7 @@ def free_port():
 def sld(dsn=None, *, port=None):
     """The daemon, its rate limits out of the way of the load generator."""
     port = port or free_port()
-    wide = ["http.rate", "http.burst", "executions.account_concurrency", "executions.function_concurrency"]
-    settings = [text for name in wide for text in ("--set", f"{name}={WIDE.get(name, 1000)}")]
+    settings = [text for name, value in WIDE.items() for text in ("--set", f"{name}={value}")]
     command = [str(RELEASE / "sld"), "serve" if dsn else "dev", "--listen", f"127.0.0.1:{port}", *settings]
     env = {"API_TOKENS": f"bench:{TOKEN}", "SERVICE_LAYER_LOG_LEVEL": "warn"}
     if dsn:
@@ -156,7 +155,7 @@ def sld(dsn=None, *, port=None):
     return Server("sld", command, port, env)
 
 
-WIDE = {"http.rate": 1_000_000, "http.burst": 1_000_000}
+WIDE = {"http.token_rate": 1_000_000, "http.account_rate": 1_000_000}
 
 
 def script(method, bodies, token=TOKEN):
