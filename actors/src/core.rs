@@ -16,6 +16,7 @@ use crate::{
     idempotency::Flights,
     metrics::Metrics,
     mirror::Mirror,
+    peers::Peers,
     sandbox::Sandbox,
     services::{accounts::TokenCache, executions::Desk, functions::Catalogue},
     settings::Settings,
@@ -42,6 +43,8 @@ pub struct Parts {
     pub egress: Egress,
     /// What signs executions, where the operator gave a key.
     pub signer: Option<Signer>,
+    /// The services outside that the operator named.
+    pub peers: Peers,
 }
 
 /// What the runtime is made of. One per daemon, behind an `Arc`.
@@ -66,6 +69,8 @@ pub struct Core {
     pub egress: Egress,
     /// What signs executions, where the operator gave a key.
     pub signer: Option<Signer>,
+    /// The services outside that the operator named.
+    pub peers: Peers,
     /// What is counted and timed.
     pub metrics: Metrics,
     /// What this daemon keeps copies of: pauses, and how often accounts and tokens changed.
@@ -108,6 +113,7 @@ impl Core {
             sandbox: parts.sandbox,
             egress: parts.egress,
             signer: parts.signer,
+            peers: parts.peers,
             functions: Catalogue::default(),
             executions: Desk::default(),
             metrics: Metrics::new(),

@@ -86,14 +86,23 @@ impl<R: Resource> Action for Create<R> {
 
     async fn run(self, tenant: &Tenant) -> Result<R::View, Fault> {
         let mut batch = Batch::new();
-        let made = R::admit(self.0, tenant, &mut batch).await?;
-        batch.insert(&made);
-        if let Some(quota) = R::QUOTA {
-            batch.at_most::<R>(tenant.account_id, Vec::new(), tenant.settings.count(quota), quota.name);
-        }
-        batch.event(tenant.event(R::SERVICE, R::LIFE.created, made.head().id, made.told()));
+        let made = create::<R>(self.0, tenant, &mut batch).await?;
         tenant.commit(batch, made.view()).await
     }
+}
+
+/// Adds a new one to a batch, with its event and the guard of its quota.
+///
+/// # Errors
+/// As [`Resource::admit`]; on commit [`Code::QuotaExceeded`].
+pub async fn create<R: Resource>(new: R::New, tenant: &Tenant, batch: &mut Batch) -> Result<R, Fault> {
+    let made = R::admit(new, tenant, batch).await?;
+    batch.insert(&made);
+    if let Some(quota) = R::QUOTA {
+        batch.at_most::<R>(tenant.account_id, Vec::new(), tenant.settings.count(quota), quota.name);
+    }
+    batch.event(tenant.event(R::SERVICE, R::LIFE.created, made.head().id, made.told()));
+    Ok(made)
 }
 
 /// Reads one.

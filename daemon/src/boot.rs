@@ -64,7 +64,8 @@ pub async fn boot_with(
     let sandbox = Sandbox::new((&settings).into(), config.js_host).map_err(defect)?;
     let resolver = Arc::new(SystemResolver::new(EgressLimits::from(&settings).resolutions));
     let egress = Egress::new((&settings).into(), config.egress_allow, resolver).map_err(defect)?;
-    let parts = Parts { store, clock, chance, keys, settings, sandbox, egress, signer: config.signer };
+    let (signer, peers) = (config.signer, config.peers);
+    let parts = Parts { store, clock, chance, keys, settings, sandbox, egress, signer, peers };
     let runtime = Runtime::start(Core::new(parts)).await.map_err(defect)?;
     let draining = CancellationToken::new();
     let front = sl_http::Config { operators: operators(&config.tokens), ..sl_http::Config::default() };

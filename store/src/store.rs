@@ -59,6 +59,11 @@ impl Store {
         self.0.get(table, key).await
     }
 
+    /// A page of rows of a table that is known by its description only.
+    pub async fn list_rows(&self, table: &'static Table, query: Query) -> Result<Vec<Row>, Fault> {
+        self.0.list(table, query).await
+    }
+
     /// How many rows of a table that is known by its description only match.
     pub async fn count_rows(
         &self,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use sl_store::{Fault, Table};
+use sl_store::{Batch, Event, Fault, Table};
 use uuid::Uuid;
 
 use crate::{Core, duty::Duty, settings::Setting, why::Explain};
@@ -18,6 +18,10 @@ pub mod secrets;
 /// Which of an account's things name these secrets: by secret, the names of those that do.
 pub type SecretUsers =
     for<'a> fn(&'a Core, Uuid, &'a [String]) -> BoxFuture<'a, Result<BTreeMap<String, Vec<String>>, Fault>>;
+
+/// Hears events of all accounts, in the order of the log: adds to the batch what follows from them (a job's slot, a
+/// trigger's delivery). The batch also moves the reader's position, so that each event is heard once with effect.
+pub type Hear = for<'a> fn(&'a Arc<Core>, &'a [Event], &'a mut Batch) -> BoxFuture<'a, Result<(), Fault>>;
 
 /// What a service is, for descriptors, limits, duties and the tests over all of them.
 #[derive(Debug)]
@@ -38,6 +42,10 @@ pub struct Service {
     pub actions: &'static [executions::ActionKind],
     /// Its duties.
     pub duties: fn(&Arc<Core>) -> Vec<Arc<dyn Duty>>,
+    /// Those of its tables whose rows carry a sealed value, in columns `key_id` and `envelope` ([`crate::sealed`]).
+    pub sealed: &'static [&'static Table],
+    /// Hears what happens, where what it does follows from events.
+    pub hear: Option<Hear>,
     /// Tells which of its things name a secret.
     pub secret_users: Option<SecretUsers>,
     /// Tells what one of its things is and why it waits.
@@ -55,6 +63,8 @@ impl Service {
         quotas: &[],
         actions: &[],
         duties: |_| Vec::new(),
+        sealed: &[],
+        hear: None,
         secret_users: None,
         explain: None,
     };

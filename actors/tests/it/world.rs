@@ -73,6 +73,7 @@ impl Ground {
             egress: egress.expect("the egress guard starts"),
             settings,
             signer: None,
+            peers: sl_actors::peers::Peers::default(),
         }
     }
 }

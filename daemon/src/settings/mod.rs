@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 use sl_actors::{
     Fault, KeyRing,
-    egress::AllowList,
+    egress::{AllowList, Url},
+    peers::{Peer, Peers},
     sandbox::HostProgram,
     settings::{Setting, Settings},
     signing::Signer,
@@ -62,6 +63,8 @@ pub struct Config {
     pub keys: Option<KeyRing>,
     /// What signs executions, where there is a key.
     pub signer: Option<Signer>,
+    /// The services outside that the operator named.
+    pub peers: Peers,
     /// Private hosts that tenants may reach.
     pub egress_allow: AllowList,
     /// The program that runs tenant code.
@@ -88,6 +91,7 @@ impl Config {
         let tokens = text(&named::API_TOKENS);
         let keys = text(&named::SECRET_ENCRYPTION_KEY);
         let signing_key = text(&named::RANDOM_SIGNING_KEY);
+        let peers = named::PEERS.map(|(url, key)| (text(url), key.and_then(&mut text)));
         let egress_allow = text(&named::EGRESS_ALLOW).unwrap_or_default();
         let js_host = text(&named::JS_HOST);
         let mut checked = Checked { problems };
@@ -100,6 +104,7 @@ impl Config {
             log_level: checked.log_level(log_level),
             database_url: database_url.map(SecretString::from),
             signer: checked.signer(signing_key),
+            peers: checked.peers(peers),
             egress_allow: checked.egress_allow(&egress_allow),
             js_host: checked.js_host(js_host, &limits)?,
             limits,
@@ -203,6 +208,24 @@ impl Checked {
         let signer = Signer::parse(text.expose_secret());
         let name = named::RANDOM_SIGNING_KEY.environment;
         signer.map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()
+    }
+
+    fn peers(&mut self, told: [(Option<String>, Option<String>); 3]) -> Peers {
+        let [price_fetch, gas_resolver, neo_rpc] = told;
+        let mut peer = |(url, key): (Option<String>, Option<String>), setting: &named::Named| {
+            let url = url.filter(|url| !url.is_empty())?;
+            let fits = Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+            if !fits {
+                self.problems.push(format!("{}: {url:?} is not an http or https URL", setting.environment));
+            }
+            Some(Peer { url, key: key.map(SecretString::from) })
+        };
+        let [(price_url, _), (gas_url, _), (neo_url, _)] = named::PEERS;
+        Peers {
+            price_fetch: peer(price_fetch, price_url),
+            gas_resolver: peer(gas_resolver, gas_url),
+            neo_rpc: peer(neo_rpc, neo_url),
+        }
     }
 
     fn egress_allow(&mut self, text: &str) -> AllowList {

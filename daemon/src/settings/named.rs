@@ -102,6 +102,46 @@ pub const RANDOM_SIGNING_KEY: Named = Named::new(
     "32 bytes, base64 or hex: the Ed25519 seed that signs executions. Without one they are not signed.",
 );
 
+/// Where prices come from.
+pub const PRICEFEED_FETCH_URL: Named = Named::new(
+    "pricefeed_fetch_url",
+    "PRICEFEED_FETCH_URL",
+    Kind::Text,
+    "Answers GET ?base=&quote= with {price, source}; feeds without sources of their own ask it.",
+);
+
+/// What opens it.
+pub const PRICEFEED_FETCH_KEY: Named = Named::new(
+    "pricefeed_fetch_key",
+    "PRICEFEED_FETCH_KEY",
+    Kind::Secret,
+    "The bearer key that the price service asks for, where it asks for one.",
+);
+
+/// Who settles withdrawals.
+pub const GASBANK_RESOLVER_URL: Named = Named::new(
+    "gasbank_resolver_url",
+    "GASBANK_RESOLVER_URL",
+    Kind::Text,
+    "Answers GET ?transaction_id= with {done, success, message, retry_after_seconds}; without one operators settle by hand.",
+);
+
+/// What opens it.
+pub const GASBANK_RESOLVER_KEY: Named = Named::new(
+    "gasbank_resolver_key",
+    "GASBANK_RESOLVER_KEY",
+    Kind::Secret,
+    "The bearer key that the resolver asks for, where it asks for one.",
+);
+
+/// The Neo node.
+pub const NEO_RPC_URL: Named = Named::new(
+    "neo_rpc_url",
+    "NEO_RPC_URL",
+    Kind::Text,
+    "The JSON-RPC address of a Neo N3 node; with one, blocks and notifications of the chain become events.",
+);
+
 /// Private hosts that tenants may reach.
 pub const EGRESS_ALLOW: Named = Named::new(
     "egress_allow",
@@ -120,7 +160,7 @@ pub const JS_HOST: Named = Named::new(
 );
 
 /// All of them.
-pub const ALL: [&Named; 9] = [
+pub const ALL: [&Named; 14] = [
     &LISTEN,
     &DATABASE_URL,
     &MIGRATE,
@@ -128,6 +168,18 @@ pub const ALL: [&Named; 9] = [
     &API_TOKENS,
     &SECRET_ENCRYPTION_KEY,
     &RANDOM_SIGNING_KEY,
+    &PRICEFEED_FETCH_URL,
+    &PRICEFEED_FETCH_KEY,
+    &GASBANK_RESOLVER_URL,
+    &GASBANK_RESOLVER_KEY,
+    &NEO_RPC_URL,
     &EGRESS_ALLOW,
     &JS_HOST,
+];
+
+/// The services outside: the address of each, and what opens it.
+pub const PEERS: [(&Named, Option<&Named>); 3] = [
+    (&PRICEFEED_FETCH_URL, Some(&PRICEFEED_FETCH_KEY)),
+    (&GASBANK_RESOLVER_URL, Some(&GASBANK_RESOLVER_KEY)),
+    (&NEO_RPC_URL, None),
 ];

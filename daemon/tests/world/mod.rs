@@ -140,6 +140,7 @@ fn config(database: Option<&Database>, limits: &Settings) -> Config {
             KeyRing::parse("SECRET_ENCRYPTION_KEY", KEY).unwrap_or_else(|_| KeyRing::ephemeral(&OsChance)),
         ),
         signer: Some(Signer::parse(SIGNING_KEY).expect("a key")),
+        peers: sl_actors::peers::Peers::default(),
         egress_allow: AllowList::default(),
         js_host: HostProgram { path: process::program("sl-js-host"), arguments: Vec::new() },
         limits: limits.clone(),

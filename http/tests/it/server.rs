@@ -45,7 +45,17 @@ pub async fn start_with(settings: &[(&Setting, u64)], config: Config) -> Running
     let resolver = Arc::new(SystemResolver::new(4));
     let egress = Egress::new(EgressLimits::from(&settings), AllowList::default(), resolver);
     let egress = egress.expect("the egress guard starts");
-    let core = Core::new(Parts { store, clock, chance, keys, settings, sandbox, egress, signer: None });
+    let core = Core::new(Parts {
+        store,
+        clock,
+        chance,
+        keys,
+        settings,
+        sandbox,
+        egress,
+        signer: None,
+        peers: sl_actors::peers::Peers::default(),
+    });
     let runtime = Runtime::start(core).await.expect("the runtime starts");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");

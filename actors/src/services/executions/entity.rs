@@ -10,6 +10,8 @@ use sl_store::{Cell, Cells, Column, Entity, Fault, Head, Kind, Table};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::start::Sequel;
+
 /// Where an execution stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +103,8 @@ pub struct Execution {
     pub trigger: Trigger,
     /// The request behind it, where there was one.
     pub request_id: Option<String>,
+    /// Who is told of its end.
+    pub sequel: Option<Sequel>,
     /// Where it stands.
     pub status: Status,
     /// The params, an object.
@@ -169,6 +173,8 @@ impl Entity for Execution {
             Column::nullable("completed_at", Kind::Time),
             Column::nullable("public_key", Kind::Bytes),
             Column::nullable("signature", Kind::Bytes),
+            Column::nullable("sequel_duty", Kind::Text),
+            Column::nullable("sequel_subject", Kind::Uuid),
         ],
         uniques: &[],
     };
@@ -184,6 +190,8 @@ impl Entity for Execution {
     fn encode(&self) -> Vec<Cell> {
         let (public_key, signature) =
             self.signature.clone().map(|Signature { public_key, value }| (public_key, value)).unzip();
+        let (sequel_duty, sequel_subject) =
+            self.sequel.clone().map(|Sequel { duty, subject }| (duty, subject)).unzip();
         vec![
             self.function_id.into(),
             self.function_version.into(),
@@ -205,6 +213,8 @@ impl Entity for Execution {
             self.completed_at.into(),
             public_key.into(),
             signature.into(),
+            sequel_duty.into(),
+            sequel_subject.into(),
         ]
     }
 
@@ -231,6 +241,10 @@ impl Entity for Execution {
                 (Some(public_key), Some(value)) => Some(Signature { public_key, value }),
                 _ => None,
             },
+            sequel: match (cells.maybe_text()?, cells.maybe_uuid()?) {
+                (Some(duty), Some(subject)) => Some(Sequel { duty, subject }),
+                _ => None,
+            },
         })
     }
 
@@ -244,6 +258,7 @@ impl Entity for Execution {
             version_id: Uuid::from_u128(4),
             trigger: Trigger { kind: "api".to_owned(), id: None, actor: "operator:sample".to_owned() },
             request_id: None,
+            sequel: None,
             status: Status::Queued,
             input: json("{}"),
             output: None,
@@ -261,6 +276,7 @@ impl Entity for Execution {
             head: Head::new(Uuid::from_u128(1), Uuid::from_u128(5), at),
             trigger: Trigger { id: Some(Uuid::from_u128(6)), ..bare.trigger.clone() },
             request_id: Some("sample".to_owned()),
+            sequel: Some(Sequel { duty: "executions".to_owned(), subject: Uuid::from_u128(7) }),
             status: Status::Failed,
             output: Some(json(r#"{"b":1e2,"a":"\u0000"}"#)),
             error: Some(json(r#"{"code":"threw"}"#)),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use sl_store::{Batch, Cell, Fault, Filter, Key};
+use sl_store::{Batch, Cell, Fault, Filter, Head, Key};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -50,7 +50,9 @@ pub(super) fn ask(account: uuid::Uuid, ready: &Ready, settings: &Settings) -> As
 /// Begins an execution and waits for its end as long as the beginning says.
 pub(super) async fn begin(tenant: &Tenant, beginning: Beginning) -> Result<ExecutionView, Fault> {
     let Beginning { ready, input, trigger, wait } = beginning;
-    let execution = Execution::new(tenant, &ready, input, trigger);
+    let head = Head::new(tenant.account_id, tenant.next_id(), tenant.now());
+    let mut execution = Execution::new(head, &ready, input, trigger);
+    execution.request_id.clone_from(&tenant.caller.request_id);
     let core = &tenant.core;
     let around = Around { duty: DUTY, account: tenant.account_id, gates: &[ready.function_id] };
     let free = !wait.is_zero() && core.mirror.holding(around, tenant.now()).is_empty();

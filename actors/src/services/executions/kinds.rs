@@ -15,7 +15,10 @@ use super::{
     outcome,
     view::{self, ActionRecord, ActionStatus, Failure},
 };
-use crate::{Core, redact::Redactor, sandbox::QueuedAction, services, settings::Settings};
+use crate::{
+    Core, action::Tenant, caller::Caller, redact::Redactor, sandbox::QueuedAction, services,
+    settings::Settings,
+};
 
 /// Something a function can have done after it has returned.
 #[derive(Debug)]
@@ -39,6 +42,22 @@ pub struct Acting {
     pub function_id: Uuid,
     /// The execution in which it did.
     pub execution_id: Uuid,
+}
+
+impl Acting {
+    /// The account for which it is done, as the function's doing.
+    #[must_use]
+    pub fn tenant(&self) -> Tenant {
+        let caller = Caller { actor: format!("function:{}", self.function_id), ..Caller::duty("") };
+        Tenant {
+            core: self.core.clone(),
+            account_id: self.account_id,
+            account: None,
+            settings: self.settings.clone(),
+            caller: Arc::new(caller),
+            ticket: None,
+        }
+    }
 }
 
 /// What a run queued, taken apart as far as it must be.

@@ -35,6 +35,7 @@ mod record;
 mod retention;
 mod session;
 mod signed;
+mod start;
 mod view;
 
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub use self::{
     live::Stage,
     logs::{FetchLogs, FollowLogs, LogEvent, LogFeed},
     retention::{EVERY as RETENTION_EVERY, Retention},
+    start::{Sequel, Start, start, stop},
     view::{
         ActionRecord, ActionStatus, ExecutionView, Failure, Level, LimitHit, LogEntry, SignatureView,
         StackFrame,

@@ -2,42 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sl_store::{Batch, Fault, Head, NewEvent, NewWork, Query};
+use sl_store::{Batch, Fault, NewEvent, NewWork, Query};
 use uuid::Uuid;
 
 use super::{
     DUTY,
-    entity::{Execution, Json, Status, Trigger},
+    entity::{Execution, Status},
     outcome, signed,
-    view::{self, Failure},
+    view::Failure,
 };
-use crate::{Core, action::Tenant, idempotency::Stub, services::functions::Ready};
+use crate::{Core, action::Tenant, idempotency::Stub};
 
 impl Execution {
-    /// An execution of a version that has not begun.
-    pub(super) fn new(tenant: &Tenant, ready: &Ready, input: Json, trigger: Trigger) -> Self {
-        Self {
-            head: Head::new(tenant.account_id, tenant.next_id(), tenant.now()),
-            function_id: ready.function_id,
-            function_version: ready.number,
-            version_id: ready.version_id,
-            trigger,
-            request_id: tenant.caller.request_id.clone(),
-            status: Status::Queued,
-            input,
-            output: None,
-            logs: view::empty_list(),
-            error: None,
-            actions: view::empty_list(),
-            attempts: 0,
-            cpu_micros: 0,
-            heap_peak: 0,
-            started_at: None,
-            completed_at: None,
-            signature: None,
-        }
-    }
-
     /// It is started, for the `attempt`th time.
     pub(super) fn start(&mut self, attempt: i64, now: DateTime<Utc>) {
         self.status = Status::Running;
@@ -130,5 +106,5 @@ pub(super) fn end(
     seal(core, execution)?;
     batch.replace(execution, now);
     batch.event(execution.event());
-    Ok(())
+    execution.tell(core, batch)
 }

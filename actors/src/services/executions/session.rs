@@ -313,6 +313,7 @@ impl Session {
         };
         batch.events.append(&mut self.untold);
         batch.event(self.execution.event());
+        self.execution.tell(&core, &mut batch)?;
         let view = self.execution.clone().view()?;
         if let Some(stub) = self.stub {
             let account = self.execution.head.account_id;
@@ -350,6 +351,9 @@ impl Session {
         metrics.executions.with_label_values(&status).inc();
         let seconds = took.map_or(0.0, |took| took.unwrap_or_default().as_secs_f64());
         metrics.execution_seconds.with_label_values(&status).observe(seconds);
+        if let Some(sequel) = &self.execution.sequel {
+            self.core.bells.ring(&sequel.duty);
+        }
         self.live.ended();
         End::Recorded(Box::new(view))
     }

@@ -8,7 +8,9 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::json;
-use sl_store::{Batch, Cell, Code, Entity, Expect, Fault, Filter, Key, NewEvent, Query, Row, SYSTEM, Write};
+use sl_store::{
+    Batch, Cell, Code, Entity, Expect, Fault, Filter, Key, NewEvent, Query, Row, SYSTEM, Table, Write,
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -17,6 +19,7 @@ use crate::{
     Core,
     action::{Action, Order, Tenant},
     duty::{self, Attempt, Duty, Outcome},
+    services,
     settings::Setting,
     together,
 };
@@ -78,7 +81,56 @@ fn again(core: &Core, sealed: u64) -> Outcome {
 
 /// Seals everything again that is under an older key of the ring; answers how many values that were.
 async fn rotate(core: &Core) -> Result<u64, Fault> {
-    Ok(rotate_table::<Secret>(core).await? + rotate_table::<SecretVersion>(core).await?)
+    let mut sealed = rotate_table::<Secret>(core).await? + rotate_table::<SecretVersion>(core).await?;
+    for table in others() {
+        sealed += rotate_rows(core, table).await?;
+    }
+    Ok(sealed)
+}
+
+/// The tables of other services whose rows carry a sealed value.
+fn others() -> Vec<&'static Table> {
+    services::ALL.iter().flat_map(|service| service.sealed).copied().collect()
+}
+
+/// Every table whose rows carry a sealed value.
+fn carriers() -> Vec<&'static Table> {
+    [vec![Secret::TABLE, SecretVersion::TABLE], others()].concat()
+}
+
+/// Seals the values of a table's rows again that are bound to nothing but their row.
+async fn rotate_rows(core: &Core, table: &'static Table) -> Result<u64, Fault> {
+    let Some(stale) = stale(core) else { return Ok(0) };
+    let limit = core.settings.size(&ROTATION_BATCH);
+    let (mut after, mut sealed) = (None, 0);
+    loop {
+        let query = Query::of_all_accounts().filter(stale.clone()).after(after).limit(limit);
+        let rows = core.store.list_rows(table, query).await?;
+        let Some(last) = rows.last() else { return Ok(sealed) };
+        after = Some(last.head.id);
+        let mut changes = Vec::new();
+        for row in rows {
+            let head = row.head;
+            match crate::sealed::reseal(core, table, row) {
+                Ok(Some(row)) => {
+                    changes.push(Batch { writes: vec![again_under(table, row)], ..Batch::new() })
+                }
+                Ok(None) => {}
+                Err(fault) if fault.code == Code::Integrity => {
+                    tracing::error!(account_id = %head.account_id, id = %head.id, table = table.name, %fault, "A sealed value does not open");
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        sealed += together::commit(&core.store, changes, &[Code::Conflict]).await?;
+    }
+}
+
+/// The write of a row whose value was sealed again. Nothing that a tenant sees has changed, so `updated_at` stays.
+fn again_under(table: &'static Table, mut row: Row) -> Write {
+    let expect = Expect::Version(row.head.version);
+    row.head.version += 1;
+    Write::Put { table, row, expect }
 }
 
 /// A row that carries a sealed value.
@@ -142,10 +194,7 @@ async fn resealed<E: Carrier>(core: &Core, mut row: E) -> Result<Option<Write>, 
         Err(fault) => return Err(fault),
     };
     (*key_id, *envelope) = (fresh.key_id, fresh.envelope);
-    // Nothing that a tenant sees has changed, so `updated_at` stays.
-    row.head_mut().version += 1;
-    let row = Row { head: *row.head(), cells: row.encode() };
-    Ok(Some(Write::Put { table: E::TABLE, row, expect: Expect::Version(head.version) }))
+    Ok(Some(again_under(E::TABLE, Row { head, cells: row.encode() })))
 }
 
 /// The condition of what is under an older key; none where there is no older key.
@@ -176,8 +225,10 @@ pub async fn progress(core: &Core) -> Result<RotationProgress, Fault> {
     let key_id = ids.next().unwrap_or_default();
     let current = Filter::Equal("key_id", Cell::from(key_id.as_str()));
     let mut progress = RotationProgress { key_id, total: 0, remaining: 0, unreadable: 0 };
-    for table in [Secret::TABLE, SecretVersion::TABLE] {
-        let total = core.store.count_rows(table, None, Vec::new()).await?;
+    for table in carriers() {
+        let empty = vec![Filter::Equal("key_id", Cell::Null)];
+        let total = core.store.count_rows(table, None, Vec::new()).await?
+            - core.store.count_rows(table, None, empty).await?;
         let sealed = core.store.count_rows(table, None, vec![current.clone()]).await?;
         let remaining = match stale(core) {
             Some(stale) => core.store.count_rows(table, None, vec![stale]).await?,
