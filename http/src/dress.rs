@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
-        Method, StatusCode,
+        ConnectionType, Method, StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
 };
@@ -23,6 +23,9 @@ const EXPOSED: &str = "ETag, Location, Retry-After, X-Request-Id, Idempotency-Re
 
 /// Adds what every answer carries.
 pub(crate) fn dress(front: &Front, request: &HttpRequest, seen: &Seen, response: &mut HttpResponse) {
+    if front.draining.is_cancelled() {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&seen.request_id) {
         headers.insert(request_id::HEADER, id);

@@ -3,7 +3,7 @@
 use actix_web::http::header::{HeaderMap, IF_MATCH, IF_NONE_MATCH};
 use sl_actors::{Code, Fault};
 
-/// The version that `If-Match` names; `*` names none, because whatever is there will do.
+/// The version that `If-Match` names; `*` and nothing at all name none, because whatever is there will do.
 ///
 /// # Errors
 /// [`Code::Malformed`] where it is no tag of ours.
@@ -11,7 +11,7 @@ pub fn expected(headers: &HeaderMap) -> Result<Option<i64>, Fault> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let refused = || Fault::new(Code::Malformed, "If-Match: must be * or one version like \"3\"");
     let text = value.to_str().map_err(|_| refused())?.trim();
-    if text == "*" {
+    if matches!(text, "" | "*") {
         return Ok(None);
     }
     let digits = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).ok_or_else(refused)?;

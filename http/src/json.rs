@@ -1,10 +1,13 @@
 //! JSON bodies into types, and what is wrong with those that do not fit.
 
 use serde::de::{DeserializeOwned, DeserializeSeed as _};
-use serde_json::error::Category;
+use serde_json::{Value, error::Category};
 use sl_actors::{Code, Fault};
 
+use self::strict::Strict;
 use crate::{guard::Guard, pointer, suggest};
+
+mod strict;
 
 /// How a body is to be read.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +33,39 @@ pub fn read<T: DeserializeOwned>(body: &[u8], reading: Reading) -> Result<T, Fau
     if reading.object && !matches!(first, Some(b'{' | b'n')) {
         return Err(Fault::field("", "type", "must be an object"));
     }
-    serde_json::from_slice(body).map_err(|_| misfit::<T>(body))
+    T::deserialize(Strict(&mut serde_json::Deserializer::from_slice(body)))
+        .or_else(|_| with_whole_numbers(body).ok_or_else(|| misfit::<T>(body)))
+}
+
+/// Reads a body once more with each whole number as such, however it is written: `3.0` is an integer (JSON Schema, 6.1.1).
+fn with_whole_numbers<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let mut value: Value = serde_json::from_slice(body).ok()?;
+    make_whole(&mut value).then(|| T::deserialize(Strict(value)).ok())?
+}
+
+/// Answers whether there was one.
+fn make_whole(value: &mut Value) -> bool {
+    match value {
+        Value::Number(number) if number.is_f64() => match number.as_f64().and_then(whole) {
+            Some(whole) => {
+                *value = whole.into();
+                true
+            }
+            None => false,
+        },
+        Value::Array(items) => items.iter_mut().fold(false, |found, item| make_whole(item) || found),
+        Value::Object(members) => {
+            members.values_mut().fold(false, |found, member| make_whole(member) || found)
+        }
+        _ => false,
+    }
+}
+
+/// The integer that a number is, as far as it holds integers exactly.
+fn whole(number: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, reason = "it has no fraction and lies within 2^53")]
+    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
 }
 
 fn guard(body: &[u8], depth: usize) -> Result<(), Fault> {
@@ -48,7 +83,7 @@ fn malformed(error: &serde_json::Error) -> Fault {
 /// Reads once more, slowly, to find where it went wrong.
 fn misfit<T: DeserializeOwned>(body: &[u8]) -> Fault {
     let reader = &mut serde_json::Deserializer::from_slice(body);
-    let Err(error) = serde_path_to_error::deserialize::<_, T>(reader) else {
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(Strict(reader)) else {
         return Fault::internal("a body was read at second sight only");
     };
     if error.inner().classify() != Category::Data {

@@ -95,13 +95,14 @@ fn parameters() -> Value {
         json!({"name": name, "in": "header", "required": false, "description": about,
             "schema": {"type": "string", "pattern": pattern}})
     };
+    let any = |name: &str, about: &str| json!({"name": name, "in": "header", "required": false, "description": about, "schema": {"type": "string"}});
     let query = |name: &str, schema: Value, about: &str| json!({"name": name, "in": "query", "required": false, "description": about, "schema": schema});
     let time = || json!({"type": "string", "format": "date-time"});
     json!({
         "IdempotencyKey": header("Idempotency-Key", "^[!-~]{1,255}$",
             "Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect."),
         "IfMatch": header("If-Match", "^(\"[0-9]{1,18}\"|\\*)$", "The version that is to be changed, like \"3\"."),
-        "IfNoneMatch": header("If-None-Match", "^(\"[0-9]{1,18}\"|\\*)$", "The version that is known already, like \"3\"."),
+        "IfNoneMatch": any("If-None-Match", "The version that is known already, like \"3\"."),
         "LastEventId": header("Last-Event-ID", "^[0-9]{1,19}-[0-9]{1,19}$", "The id of the event after which to go on."),
         "limit": query("limit", json!({"type": "integer", "minimum": 1, "default": 25}),
             "How many items; more than 500 is taken as 500."),

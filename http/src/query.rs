@@ -64,7 +64,7 @@ impl Query {
     /// [`Code::Malformed`] naming the parameter.
     pub fn page(&mut self) -> Result<PageRequest, Fault> {
         let limit = self.take("limit").map_or(Ok(DEFAULT_LIMIT), |text| limit(&text))?;
-        let cursor = self.take("cursor");
+        let cursor = self.take("cursor").filter(|cursor| !cursor.is_empty());
         Ok(PageRequest { limit, cursor, since: self.time("since")?, until: self.time("until")? })
     }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     exchange,
     front::{Config, Front},
-    settings::{CONNECTIONS, HEAD_DEADLINE, KEEP_ALIVE, WRITE_DEADLINE},
+    settings::{CONNECTIONS, DRAIN_GRACE, HEAD_DEADLINE, KEEP_ALIVE, WRITE_DEADLINE},
 };
 
 /// What is served, and where.
@@ -35,6 +35,7 @@ pub struct Server {
     handle: ServerHandle,
     draining: CancellationToken,
     tidying: CancellationToken,
+    grace: Duration,
     ended: JoinHandle<()>,
 }
 
@@ -50,6 +51,7 @@ pub fn serve(service: Service) -> io::Result<Server> {
     let front = Front::new(runtime, config, draining.clone());
     let shared = front.clone();
     let write_deadline = settings.duration(&WRITE_DEADLINE);
+    let grace = settings.duration(&DRAIN_GRACE);
     listener.set_nonblocking(true)?;
     let server = HttpServer::new(move || {
         let front = shared.clone();
@@ -79,7 +81,7 @@ pub fn serve(service: Service) -> io::Result<Server> {
     });
     let tidying = CancellationToken::new();
     let _ends_with_the_server = spawn_task("http_tidy", tidy(front, tidying.clone()));
-    Ok(Server { handle, draining, tidying, ended })
+    Ok(Server { handle, draining, tidying, grace, ended })
 }
 
 /// Lets the kernel cut a connection whose peer takes nothing for so long (`tcp(7)`, `TCP_USER_TIMEOUT`): an answer that
@@ -98,9 +100,11 @@ async fn tidy(front: Arc<Front>, until: CancellationToken) {
 }
 
 impl Server {
-    /// Stops: readiness fails, streams end, nothing new is accepted, and what is being answered is answered.
+    /// Stops: readiness fails and streams end; for the grace each answer closes its connection, so that no client sends
+    /// into one that is about to go; then nothing new is accepted, and what is being answered is answered.
     pub async fn stop(self) {
         self.draining.cancel();
+        tokio::time::sleep(self.grace).await;
         self.handle.stop(true).await;
         self.tidying.cancel();
         if let Err(error) = self.ended.await {

@@ -42,6 +42,14 @@ pub const KEEP_ALIVE: Setting = Setting::millis(
     3_600_000,
     "How long a connection without a request is kept.",
 );
+/// How long a daemon that drains goes on answering.
+pub const DRAIN_GRACE: Setting = Setting::millis(
+    "http.drain_grace",
+    500,
+    0,
+    60_000,
+    "How long a daemon that drains goes on answering, each answer closing its connection, before it stops listening.",
+);
 /// How long a reader may take nothing.
 pub const WRITE_DEADLINE: Setting = Setting::millis(
     "http.write_deadline",
@@ -130,6 +138,7 @@ pub const SETTINGS: &[&Setting] = &[
     &BODY_DEADLINE,
     &HEAD_DEADLINE,
     &KEEP_ALIVE,
+    &DRAIN_GRACE,
     &WRITE_DEADLINE,
     &HEADER_LIMIT,
     &CONNECTIONS,

@@ -39,6 +39,7 @@ pub enum Target {
 pub struct NewPause {
     /// Why, up to 500 characters.
     #[serde(default)]
+    #[schema(max_length = 500)]
     pub reason: String,
     /// Until when (RFC 3339); absent: until somebody resumes.
     #[serde(default)]

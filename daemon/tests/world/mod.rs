@@ -10,7 +10,13 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use sl_actors::{KeyRing, egress::AllowList, sandbox::HostProgram, settings::Settings, signing::Signer};
+use sl_actors::{
+    KeyRing,
+    egress::AllowList,
+    sandbox::HostProgram,
+    settings::{Settings, Source},
+    signing::Signer,
+};
 use sl_daemon::{
     boot::{self, Running},
     settings::{Config, Mode, OperatorToken},
@@ -143,7 +149,8 @@ fn config(database: Option<&Database>, limits: &Settings) -> Config {
         peers: sl_actors::peers::Peers::default(),
         egress_allow: AllowList::default(),
         js_host: HostProgram { path: process::program("sl-js-host"), arguments: Vec::new() },
-        limits: limits.clone(),
+        // Nobody else speaks to it, so that nobody has to be let go.
+        limits: limits.with(&sl_http::settings::DRAIN_GRACE, 0, Source::Flag),
         warnings: Vec::new(),
     }
 }

@@ -20,7 +20,6 @@ struct Sample {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only read into")]
 struct Inner {
     size: i64,
 }
@@ -51,6 +50,7 @@ fn each_misfit_names_its_place_and_rule() {
         (r#"{"name":"a","inner":{"x/y":{}}}"#, "/inner/x~1y/size", "required"),
         (r#"{"name":"a","inner":{"b":{"size":1,"sice":2}}}"#, "/inner/b/sice", "unknown_field"),
         (r#"{"name":"a","inner":{"b":{"size":"x"}}}"#, "/inner/b/size", "type"),
+        (r#"{"name":"a","inner":{"b":[1]}}"#, "/inner/b", "type"),
         ("[]", "", "type"),
     ] {
         let (code, at, broken, detail) = refused(body);
@@ -85,8 +85,20 @@ proptest! {
 
     #[test]
     fn any_json_is_read_or_refused(body in r#"[\[\]{}:,"a-z0-9 \\u]{0,60}"#) {
-        if let Err(fault) = read::<serde_json::Value>(body.as_bytes(), Reading { object: false, ..READING }) {
+        if let Err(fault) = read::<Value>(body.as_bytes(), Reading { object: false, ..READING }) {
             prop_assert!(matches!(fault.code, Code::Malformed));
         }
+    }
+}
+
+#[test]
+fn a_whole_number_may_be_written_with_a_fraction_of_nothing() {
+    let read =
+        read::<Sample>(br#"{"name":"a","count":3.0,"inner":{"b":{"size":-2e3}}}"#, READING).expect("it fits");
+    assert_eq!((read.count, read.inner["b"].size), (3, -2_000));
+    for body in
+        [r#"{"name":"a","count":3.5}"#, r#"{"name":"a","count":-1.0}"#, r#"{"name":"a","count":1e300}"#]
+    {
+        assert_eq!(refused(body).1, "/count", "{body}");
     }
 }

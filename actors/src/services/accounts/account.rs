@@ -129,6 +129,7 @@ impl Entity for Account {
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
     /// Who it belongs to, 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
     pub owner: String,
     /// Up to 64 notes.
     #[serde(default)]
@@ -140,6 +141,7 @@ pub struct NewAccount {
 #[serde(deny_unknown_fields)]
 pub struct AmendAccount {
     /// Who it belongs to, 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
     pub owner: Option<String>,
     /// Up to 64 notes; replaces all.
     pub metadata: Option<BTreeMap<String, String>>,

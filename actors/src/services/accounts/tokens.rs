@@ -25,8 +25,10 @@ const SERVICE: &str = "accounts";
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// What it is for, 1 to 100 characters, unique in the account.
+    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// What it covers, at least one; none that its creator lacks. Each scope covers itself only.
+    #[schema(min_items = 1)]
     pub scopes: Vec<Scope>,
     /// When it ends (RFC 3339); absent: when it is revoked.
     #[serde(default)]

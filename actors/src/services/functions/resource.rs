@@ -36,12 +36,14 @@ const PAGE: usize = 200;
 #[serde(deny_unknown_fields)]
 pub struct NewFunction {
     /// Its name, 1 to 128 characters; unique in the account whatever the case.
+    #[schema(min_length = 1, max_length = 128)]
     pub name: String,
     /// JavaScript: an ES module with a default export `(params, context) => ...`, or one expression that gives
     /// `function (params, secrets)`. Async is allowed.
     pub source: String,
     /// What it is for, up to 2,000 characters.
     #[serde(default)]
+    #[schema(max_length = 2000)]
     pub description: String,
     /// The secrets its runs are given, by name; each must exist.
     #[serde(default)]
@@ -59,12 +61,15 @@ pub struct NewFunction {
 #[serde(deny_unknown_fields)]
 pub struct AmendFunction {
     /// Takes source, secrets, limits and `keep_context` from this earlier version; other fields given beside it hold.
+    #[schema(minimum = 1)]
     pub rollback_to: Option<i64>,
     /// Its name, 1 to 128 characters.
+    #[schema(min_length = 1, max_length = 128)]
     pub name: Option<String>,
     /// JavaScript, as at creation.
     pub source: Option<String>,
     /// What it is for, up to 2,000 characters.
+    #[schema(max_length = 2000)]
     pub description: Option<String>,
     /// The secrets its runs are given; replaces all.
     pub secrets: Option<Vec<String>>,

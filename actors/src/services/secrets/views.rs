@@ -14,10 +14,11 @@ use super::{Secret, SecretVersion};
 #[serde(deny_unknown_fields)]
 pub struct NewSecret {
     /// Its name: 1 to 128 letters, digits, `_`, `.` and `-`; unique in the account whatever the case.
+    #[schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.-]+$")]
     pub name: String,
     /// Its value: at least 4 bytes, at most `secrets.value_size` (64 KiB unless set); never answered.
     #[serde(deserialize_with = "secret")]
-    #[schema(value_type = String, write_only)]
+    #[schema(value_type = String, write_only, min_length = 4)]
     pub value: SecretString,
 }
 
@@ -27,7 +28,7 @@ pub struct NewSecret {
 pub struct NewValue {
     /// Its value: at least 4 bytes, at most `secrets.value_size` (64 KiB unless set); never answered.
     #[serde(deserialize_with = "secret")]
-    #[schema(value_type = String, write_only)]
+    #[schema(value_type = String, write_only, min_length = 4)]
     pub value: SecretString,
 }
 
@@ -53,6 +54,7 @@ impl fmt::Debug for NewValue {
 pub struct Pin {
     /// The version that stays in force whatever is added; absent or null: the latest comes into force and the pin goes.
     #[serde(default)]
+    #[schema(minimum = 1)]
     pub version: Option<i64>,
 }
 
@@ -61,6 +63,7 @@ pub struct Pin {
 #[serde(deny_unknown_fields)]
 pub struct RollBack {
     /// The kept version that comes into force until a new one is made.
+    #[schema(minimum = 1)]
     pub version: i64,
 }
 
