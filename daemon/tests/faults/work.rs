@@ -146,6 +146,9 @@ fn a_frozen_daemon_that_wakes_has_lost_its_lease() {
         let after = first.client().get(&format!("{account}/executions/{}", ids[0])).await.expect(200);
         assert_eq!(after, before, "the one that woke changed nothing");
         first.client().get("/readyz").await.expect(200);
+        let metrics = first.client().get("/metrics").await.text;
+        let refused = r#"service_layer_duty_attempts_total{duty="executions",outcome="lost"} 1"#;
+        assert!(metrics.contains(refused), "the refusal is counted: {metrics}");
     });
 }
 
@@ -167,6 +170,74 @@ fn a_drained_daemon_gives_its_work_to_the_other_at_once() {
         let held = "SELECT count(*) FROM work WHERE leased_until > now() + interval '3 seconds'";
         assert_eq!(admin.number(held).await, 0);
         all_succeeded(&second.client(), &account, &ids, Duration::from_secs(30)).await;
+    });
+}
+
+#[test]
+fn a_pause_holds_within_a_quarter_of_a_second() {
+    let items = if is_soak() { 10_000 } else { 400 };
+    on_threads(async {
+        let setting = Setting::new().await;
+        let daemons = [setting.daemon(), setting.daemon()];
+        let client = daemons[0].client();
+        let account = world::account(&client).await;
+        let function = world::function(&client, &account, "effect", EFFECT).await;
+        let ids = queue(&client, &function, &setting.params(50), items).await;
+        setting.sink.wait_for(1, Duration::from_secs(30));
+        let asked = client.post("/system/duties/executions/pause", &json!({"reason": "now"})).await;
+        assert!(asked.status < 300, "{asked}");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        // What had begun by then may still be on its way to the sink.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let begun = setting.sink.effects().len();
+        assert!(begun < items, "something is left to be held back");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(setting.sink.effects().len(), begun, "nothing starts any more");
+        println!("{begun} of {items} had begun when the pause held");
+        resume(&client).await;
+        all_succeeded(&client, &account, &ids, Duration::from_mins(2)).await;
+    });
+}
+
+#[test]
+fn a_request_whose_daemon_dies_is_repeated_with_one_effect() {
+    on_threads(async {
+        let setting = Setting::new().await;
+        let mut first = setting.daemon();
+        let account = world::account(&first.client()).await;
+        let function = world::function(&first.client(), &account, "slow", EFFECT).await;
+        let path = format!("{function}/execute?wait=20s");
+        let (keyed, params) = (first.client().with_header("idempotency-key", "once"), setting.params(1_000));
+        let lost = tokio::spawn({
+            let (path, params) = (path.clone(), params.clone());
+            async move { keyed.try_ask(reqwest::Method::POST, &path, Some(&params)).await.is_err() }
+        });
+        setting.sink.wait_for(1, Duration::from_secs(10));
+        first.kill();
+        assert!(lost.await.expect("it ends"), "the first answer never came");
+        let second = setting.daemon();
+        let keyed = second.client().with_header("idempotency-key", "once");
+        let began = Instant::now();
+        let answer = loop {
+            let answer = keyed.post(&path, &params).await;
+            match answer.status {
+                200 => break answer,
+                202 | 409 => assert!(began.elapsed() < Duration::from_secs(30), "{answer}"),
+                _ => panic!("{answer}"),
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        };
+        assert_eq!(answer.body["status"], "succeeded", "{answer}");
+        assert_eq!(
+            keyed.post(&path, &params).await.expect(200),
+            answer.body,
+            "every repeat is answered alike"
+        );
+        let all = second.client().get(&format!("{function}/executions")).await.expect(200);
+        assert_eq!(all["items"].as_array().map(Vec::len), Some(1), "{all}");
+        let effects = setting.sink.effects();
+        let attempts: Vec<_> = effects.values().flatten().map(|call| &call["attempt"]).collect();
+        assert_eq!((effects.len(), attempts), (1, vec![&json!(1), &json!(2)]), "one key, a higher attempt");
     });
 }
 
