@@ -25,6 +25,7 @@ pub mod redact;
 pub mod resource;
 mod runtime;
 pub mod sandbox;
+pub mod schedule;
 pub mod sealed;
 pub mod services;
 pub mod settings;
