@@ -30,6 +30,8 @@ pub struct NewWork {
     pub payload: Value,
     /// A lease held from the beginning, by whoever adds the item and already performs it.
     pub lease: Option<Lease>,
+    /// The fence it had when it stood in the queue before; its first claim is fenced above it.
+    pub fence: i64,
 }
 
 impl NewWork {
@@ -52,6 +54,7 @@ impl NewWork {
             due_at,
             payload: Value::Null,
             lease: None,
+            fence: 0,
         }
     }
 
@@ -63,7 +66,7 @@ impl NewWork {
     }
 }
 
-/// A lease taken at the moment an item is added; its fence is 1 and its attempt is 1.
+/// A lease taken at the moment an item is added; it counts as the first claim.
 #[derive(Clone, Debug)]
 pub struct Lease {
     /// Who holds it: the daemon's id.

@@ -68,7 +68,7 @@ impl Queue {
             priority: new.priority,
             due_at: new.due_at,
             attempt: count,
-            fence: i64::from(count),
+            fence: new.fence + i64::from(count),
             holder,
             leased_until,
             last_error: None,

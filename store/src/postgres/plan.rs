@@ -327,11 +327,11 @@ const ADD: &str = "INSERT INTO work (account_id, id, duty, subject, gate, priori
                    leased_until, attempt, fence, ready) \
                    SELECT account_id, id, duty, subject, gate, priority, due_at, payload, holder, \
                    clock_timestamp() + lease * interval '1 microsecond', \
-                   CASE WHEN holder IS NULL THEN 0 ELSE 1 END, CASE WHEN holder IS NULL THEN 0 ELSE 1 END, \
+                   CASE WHEN holder IS NULL THEN 0 ELSE 1 END, fence + CASE WHEN holder IS NULL THEN 0 ELSE 1 END, \
                    holder IS NULL AND due_at <= clock_timestamp() \
                    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::smallint[], \
-                   $7::timestamptz[], $8::json[], $9::uuid[], $10::bigint[]) \
-                   AS added (account_id, id, duty, subject, gate, priority, due_at, payload, holder, lease) \
+                   $7::timestamptz[], $8::json[], $9::uuid[], $10::bigint[], $11::bigint[]) \
+                   AS added (account_id, id, duty, subject, gate, priority, due_at, payload, holder, lease, fence) \
                    ON CONFLICT (account_id, id) DO NOTHING";
 
 fn additions<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
@@ -354,6 +354,7 @@ fn additions<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
         column(&all, |new| Json(&new.payload)),
         column(&all, |new| new.lease.as_ref().map(|lease| lease.holder)),
         column(&all, lease),
+        column(&all, |new| new.fence),
     ];
     let wants = Some(all.len() as u64);
     steps.push(Step { text: ADD.into(), params, wants, refusal: Refusal::QueuedTwice, owners });

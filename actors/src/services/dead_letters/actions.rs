@@ -141,7 +141,7 @@ impl DeadLetter {
             priority: 0,
             due_at: self.head.created_at,
             attempt: i32::try_from(self.attempts).unwrap_or(i32::MAX),
-            fence: 0,
+            fence: self.fence,
             holder: None,
             leased_until: None,
             last_error: Some(self.detail.clone()),
@@ -208,7 +208,7 @@ impl Fate {
                 let due = tenant.now();
                 let mut work =
                     NewWork::new(letter.head.id, duty.name(), tenant.account_id, letter.subject, due);
-                work.gate = letter.gate;
+                (work.gate, work.fence) = (letter.gate, letter.fence);
                 work.payload = letter.payload.clone();
                 batch.enqueue(work);
                 duty.revive(core, &letter.work(), &mut batch).await?;

@@ -73,6 +73,8 @@ pub struct DeadLetter {
     pub detail: String,
     /// How many attempts there were.
     pub attempts: i64,
+    /// The fence of its last claim.
+    pub fence: i64,
 }
 
 impl DeadLetter {
@@ -89,6 +91,7 @@ impl DeadLetter {
             code: fault.code.as_str().to_owned(),
             detail: fault.detail.clone(),
             attempts: i64::from(work.attempt),
+            fence: work.fence,
         }
     }
 }
@@ -106,6 +109,7 @@ impl Entity for DeadLetter {
             Column::new("code", Kind::Text),
             Column::new("detail", Kind::Text),
             Column::new("attempts", Kind::Int),
+            Column::new("fence", Kind::Int),
         ],
         uniques: &[],
     };
@@ -128,6 +132,7 @@ impl Entity for DeadLetter {
             self.code.clone().into(),
             self.detail.clone().into(),
             self.attempts.into(),
+            self.fence.into(),
         ]
     }
 
@@ -142,6 +147,7 @@ impl Entity for DeadLetter {
             code: cells.text()?,
             detail: cells.text()?,
             attempts: cells.int()?,
+            fence: cells.int()?,
         })
     }
 
@@ -156,6 +162,7 @@ impl Entity for DeadLetter {
             code: "unavailable".to_owned(),
             detail: "no answer".to_owned(),
             attempts: 10,
+            fence: 12,
         };
         vec![sample(None), sample(Some(Uuid::from_u128(4)))]
     }

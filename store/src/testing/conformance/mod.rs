@@ -50,6 +50,7 @@ macro_rules! conformance_suite {
             queue: a_late_worker_whom_nobody_replaced_may_settle,
             queue: heartbeats_prolong_what_is_held,
             queue: retry_and_release,
+            queue: a_fence_goes_on_where_an_item_comes_back,
             queue: withdrawing_takes_items_from_whoever_holds_them,
             queue: a_lost_fence_undoes_its_batch,
             queue: next_due_looks_at_waiting_and_held,

@@ -255,6 +255,24 @@ pub async fn retry_and_release(subject: &Subject) {
     assert_eq!(subject.claimed(1).await.remove(0).fence, 4, "due at once");
 }
 
+/// What comes back into the queue goes on from its fence, so that nobody who held it before can settle it.
+pub async fn a_fence_goes_on_where_an_item_comes_back(subject: &Subject) {
+    let account = subject.id();
+    subject.enqueued(account).await;
+    let given_up = subject.claimed(1).await.remove(0);
+    settle(subject, &given_up, Settlement::Remove).await.unwrap();
+    let back = NewWork { id: given_up.id, fence: given_up.fence, ..subject.item(account) };
+    subject
+        .commit(|batch| {
+            batch.enqueue(back.clone());
+        })
+        .await;
+    let taken = subject.claimed(1).await.remove(0);
+    assert_eq!((taken.id, taken.attempt, taken.fence), (given_up.id, 1, given_up.fence + 1));
+    assert_eq!(settle(subject, &given_up, Settlement::Remove).await.unwrap_err().code, Code::FenceLost);
+    settle(subject, &taken, Settlement::Remove).await.unwrap();
+}
+
 /// Work about a subject can be taken back, held or not.
 pub async fn withdrawing_takes_items_from_whoever_holds_them(subject: &Subject) {
     let account = subject.id();
