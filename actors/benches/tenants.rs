@@ -136,6 +136,7 @@ async fn runtime() -> Runtime {
         sandbox: Sandbox::new(SandboxLimits { warm: 0, ..SandboxLimits::from(&settings) }, host).unwrap(),
         egress: Egress::new(limits, AllowList::default(), Arc::new(SystemResolver::new(1))).unwrap(),
         settings,
+        catalogue: sl_actors::settings::catalogue(),
         signer: None,
         peers: Peers::default(),
     };

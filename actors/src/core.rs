@@ -19,7 +19,7 @@ use crate::{
     peers::Peers,
     sandbox::Sandbox,
     services::{accounts::TokenCache, executions::Desk, functions::Catalogue},
-    settings::Settings,
+    settings::{Setting, Settings},
     signing::Signer,
     supervisor::HealthBoard,
 };
@@ -37,6 +37,8 @@ pub struct Parts {
     pub keys: Arc<KeyRing>,
     /// The settings in force.
     pub settings: Settings,
+    /// Every setting there is, those of the rooms above included.
+    pub catalogue: Vec<&'static Setting>,
     /// Where tenant code runs.
     pub sandbox: Sandbox,
     /// The way out.
@@ -63,6 +65,8 @@ pub struct Core {
     pub keys: Arc<KeyRing>,
     /// The settings in force.
     pub settings: Settings,
+    /// Every setting there is, by name.
+    pub catalogue: Vec<&'static Setting>,
     /// Where tenant code runs.
     pub sandbox: Sandbox,
     /// The way out.
@@ -110,6 +114,7 @@ impl Core {
             ids,
             keys: parts.keys,
             settings: parts.settings,
+            catalogue: parts.catalogue,
             sandbox: parts.sandbox,
             egress: parts.egress,
             signer: parts.signer,

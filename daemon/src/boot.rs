@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     refusal::Refusal,
-    settings::{Config, OperatorToken, bounds},
+    settings::{Config, OperatorToken, bounds, catalogue},
 };
 
 /// A daemon at work.
@@ -65,7 +65,8 @@ pub async fn boot_with(
     let resolver = Arc::new(SystemResolver::new(EgressLimits::from(&settings).resolutions));
     let egress = Egress::new((&settings).into(), config.egress_allow, resolver).map_err(defect)?;
     let (signer, peers) = (config.signer, config.peers);
-    let parts = Parts { store, clock, chance, keys, settings, sandbox, egress, signer, peers };
+    let catalogue = catalogue();
+    let parts = Parts { store, clock, chance, keys, settings, catalogue, sandbox, egress, signer, peers };
     let runtime = Runtime::start(Core::new(parts)).await.map_err(defect)?;
     let draining = CancellationToken::new();
     let front = sl_http::Config { operators: operators(&config.tokens), ..sl_http::Config::default() };

@@ -72,6 +72,7 @@ impl Ground {
             sandbox: sandbox(&settings),
             egress: egress.expect("the egress guard starts"),
             settings,
+            catalogue: sl_actors::settings::catalogue(),
             signer: None,
             peers: sl_actors::peers::Peers::default(),
         }

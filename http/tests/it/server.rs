@@ -51,6 +51,7 @@ pub async fn start_with(settings: &[(&Setting, u64)], config: Config) -> Running
         chance,
         keys,
         settings,
+        catalogue: sl_actors::settings::catalogue(),
         sandbox,
         egress,
         signer: None,

@@ -94,6 +94,6 @@ impl Action for SystemLimits {
     const ORDER: Order = Order::Concurrent;
 
     async fn run(self, tenant: &Tenant) -> Result<Vec<LimitView>, Fault> {
-        Ok(settings::catalogue().iter().map(|setting| view(setting, &tenant.settings, None)).collect())
+        Ok(tenant.core.catalogue.iter().map(|setting| view(setting, &tenant.settings, None)).collect())
     }
 }
