@@ -139,6 +139,7 @@ async fn runtime() -> Runtime {
         catalogue: sl_actors::settings::catalogue(),
         signer: None,
         peers: Peers::default(),
+        actions: sl_actors::services::executions::ActionKinds::default(),
     };
     Runtime::start_with(Core::new(parts), Vec::new()).await.unwrap()
 }

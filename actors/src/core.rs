@@ -18,7 +18,11 @@ use crate::{
     mirror::Mirror,
     peers::Peers,
     sandbox::Sandbox,
-    services::{accounts::TokenCache, executions::Desk, functions::Catalogue},
+    services::{
+        accounts::TokenCache,
+        executions::{ActionKinds, Desk},
+        functions::Catalogue,
+    },
     settings::{Setting, Settings},
     signing::Signer,
     supervisor::HealthBoard,
@@ -47,6 +51,8 @@ pub struct Parts {
     pub signer: Option<Signer>,
     /// The services outside that the operator named.
     pub peers: Peers,
+    /// What functions can have done.
+    pub actions: ActionKinds,
 }
 
 /// What the runtime is made of. One per daemon, behind an `Arc`.
@@ -75,6 +81,8 @@ pub struct Core {
     pub signer: Option<Signer>,
     /// The services outside that the operator named.
     pub peers: Peers,
+    /// What functions can have done.
+    pub actions: ActionKinds,
     /// What is counted and timed.
     pub metrics: Metrics,
     /// What this daemon keeps copies of: pauses, and how often accounts and tokens changed.
@@ -119,6 +127,7 @@ impl Core {
             egress: parts.egress,
             signer: parts.signer,
             peers: parts.peers,
+            actions: parts.actions,
             functions: Catalogue::default(),
             executions: Desk::default(),
             metrics: Metrics::new(),

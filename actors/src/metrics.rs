@@ -22,6 +22,8 @@ pub struct Metrics {
     pub start_delay_seconds: HistogramVec,
     /// Ended executions by status.
     pub executions: IntCounterVec,
+    /// Performed Devpack actions by kind and status.
+    pub actions: IntCounterVec,
     /// Seconds an execution took, queueing left out.
     pub execution_seconds: HistogramVec,
     /// Account actors of this daemon.
@@ -61,6 +63,7 @@ impl Metrics {
                 &["duty"],
             ),
             executions: counter("executions_total", "Ended executions.", &["status"]),
+            actions: counter("actions_total", "Performed Devpack actions.", &["type", "status"]),
             execution_seconds: histogram("execution_seconds", "Seconds an execution ran.", &["status"]),
             account_actors: gauge("account_actors", "Account actors of this daemon."),
             degraded: gauge("degraded_parts", "Parts of the daemon that run degraded."),

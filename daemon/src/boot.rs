@@ -12,6 +12,7 @@ use sl_actors::{
     caller::Caller,
     egress::{Egress, EgressLimits, SystemResolver},
     sandbox::Sandbox,
+    services::executions::ActionKinds,
 };
 use sl_http::{Operator, Server, Service};
 use sl_store::{
@@ -64,9 +65,10 @@ pub async fn boot_with(
     let sandbox = Sandbox::new((&settings).into(), config.js_host).map_err(defect)?;
     let resolver = Arc::new(SystemResolver::new(EgressLimits::from(&settings).resolutions));
     let egress = Egress::new((&settings).into(), config.egress_allow, resolver).map_err(defect)?;
-    let (signer, peers) = (config.signer, config.peers);
+    let (signer, peers, actions) = (config.signer, config.peers, ActionKinds::default());
     let catalogue = catalogue();
-    let parts = Parts { store, clock, chance, keys, settings, catalogue, sandbox, egress, signer, peers };
+    let parts =
+        Parts { store, clock, chance, keys, settings, catalogue, sandbox, egress, signer, peers, actions };
     let runtime = Runtime::start(Core::new(parts)).await.map_err(defect)?;
     let draining = CancellationToken::new();
     let front = sl_http::Config { operators: operators(&config.tokens), ..sl_http::Config::default() };

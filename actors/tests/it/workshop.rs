@@ -10,7 +10,7 @@ use sl_actors::{
     idempotency::{self, Admission, Keyed},
     resource::Create,
     services::{
-        executions::{Execute, ExecutionView, FetchExecution, Status},
+        executions::{ActionKind, Execute, ExecutionView, FetchExecution, Status},
         functions::{Function, FunctionView, NewFunction},
         secrets::{CreateSecret, NewSecret},
     },
@@ -51,6 +51,12 @@ impl Plan {
         self
     }
 
+    /// Teaches it other actions.
+    pub fn actions(mut self, kinds: &'static [ActionKind]) -> Self {
+        self.0.actions = self.0.actions.with(kinds);
+        self
+    }
+
     /// Opens the egress guard for a host.
     pub fn allow(mut self, host: &str) -> Self {
         let limits = EgressLimits::from(&self.0.settings);
@@ -73,8 +79,9 @@ impl Workshop {
 
     /// What another daemon on the same store is made of.
     pub async fn parts(&self) -> Parts {
-        let (keys, settings) = (self.core().keys.clone(), self.core().settings.clone());
-        Parts { keys, settings, ..self.world.ground.parts().await }
+        let core = self.core();
+        let (keys, settings, actions) = (core.keys.clone(), core.settings.clone(), core.actions.clone());
+        Parts { keys, settings, actions, ..self.world.ground.parts().await }
     }
 
     /// Another daemon on the same store.

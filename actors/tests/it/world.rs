@@ -75,6 +75,7 @@ impl Ground {
             catalogue: sl_actors::settings::catalogue(),
             signer: None,
             peers: sl_actors::peers::Peers::default(),
+            actions: sl_actors::services::executions::ActionKinds::default(),
         }
     }
 }

@@ -10,7 +10,7 @@ use sl_actors::{
     caller::Scope,
     services::executions::{
         Cancel, ExecutionFilters, ExecutionView, FetchExecution, FollowLogs, ListExecutions, LogEvent,
-        LogFeed, Replay, Status,
+        LogFeed, Replay,
     },
     settings::read_duration,
 };
@@ -83,9 +83,9 @@ pub(super) fn table() -> Vec<Operation> {
     ]
 }
 
-/// 202 while the execution goes on.
+/// 202 while the execution goes on, or something that it queued is pending.
 pub(super) fn status(execution: &ExecutionView) -> Option<u16> {
-    matches!(execution.status, Status::Queued | Status::Running).then_some(202)
+    (!execution.is_over()).then_some(202)
 }
 
 async fn logs(performer: Performer, input: Input<LogsFrom>) -> Result<Session, Fault> {

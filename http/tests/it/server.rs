@@ -56,6 +56,7 @@ pub async fn start_with(settings: &[(&Setting, u64)], config: Config) -> Running
         egress,
         signer: None,
         peers: sl_actors::peers::Peers::default(),
+        actions: sl_actors::services::executions::ActionKinds::default(),
     });
     let runtime = Runtime::start(core).await.expect("the runtime starts");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -242,6 +242,6 @@ async fn withdraw(tenant: &Tenant, mut execution: Execution) -> Result<Execution
     tenant.core.metrics.executions.with_label_values(&[view.status.as_str()]).inc();
     let live = tenant.core.executions.stage.meet(id);
     live.cancel(&tenant.caller.actor);
-    live.ended();
+    live.over();
     Ok(view)
 }

@@ -139,7 +139,7 @@ async fn perform(core: &Arc<Core>, attempt: &Attempt) -> Result<Outcome, Fault> 
     }
     let session = session(core, attempt, execution, (ready, settings), place);
     Ok(match session.run(core.settings.duration(&PERSIST_AFTER)).await {
-        End::Recorded(_) | End::Queued => Outcome::Settled,
+        End::Recorded(_) | End::Acting | End::Queued => Outcome::Settled,
         End::Lost => Outcome::Lost,
         End::Stopped => Outcome::Release,
         End::Again(fault, batch) => Outcome::Retry(fault, batch),

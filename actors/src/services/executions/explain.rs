@@ -24,8 +24,10 @@ pub(super) fn explain(
         let Some(execution) = core.store.find::<Execution>(Key::new(account, id)).await? else {
             return Ok(None);
         };
-        let causes =
-            if execution.status == Status::Queued { causes(core, &execution).await? } else { Vec::new() };
+        let causes = match execution.status {
+            Status::Queued => causes(core, &execution).await?,
+            _ => pending(&execution)?.into_iter().collect(),
+        };
         Ok(Some(Explained {
             kind: "execution",
             status: execution.status.as_str().to_owned(),
@@ -33,6 +35,15 @@ pub(super) fn explain(
             causes,
         }))
     })
+}
+
+/// That something it queued is yet to be done.
+fn pending(execution: &Execution) -> Result<Option<Cause>, Fault> {
+    let records = execution.action_records()?;
+    let left = records.iter().filter(|record| record.is_pending()).count();
+    let detail = format!("{left} of the {} actions that it queued are pending", records.len());
+    let cause = Cause::new("actions_pending", detail).with("pending", left).with("of", records.len());
+    Ok(Some(cause).filter(|_| left > 0))
 }
 
 async fn causes(core: &Core, execution: &Execution) -> Result<Vec<Cause>, Fault> {

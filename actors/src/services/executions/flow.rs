@@ -123,7 +123,9 @@ async fn answer(
     match end {
         End::Recorded(view) => Ok(*view),
         End::Unrecorded(fault) => Err(fault),
-        End::Queued | End::Lost | End::Again(..) | End::Stopped => wait_for_end(core, key, live, wait).await,
+        End::Queued | End::Acting | End::Lost | End::Again(..) | End::Stopped => {
+            wait_for_end(core, key, live, wait).await
+        }
     }
 }
 
@@ -146,7 +148,7 @@ async fn queue(tenant: &Tenant, execution: Execution, wait: Duration) -> Result<
     if wait.is_zero() { Ok(view) } else { wait_for_end(core, key, &live, wait).await }
 }
 
-/// The execution when it has ended, or as it stands when the wait runs out. An end in this daemon is told at once; of
+/// The execution when it is over, or as it stands when the wait runs out. An end in this daemon is told at once; of
 /// one elsewhere only the row tells.
 pub(super) async fn wait_for_end(
     core: &Core,
@@ -160,11 +162,11 @@ pub(super) async fn wait_for_end(
         let left = (until - core.clock.now()).to_std().unwrap_or_default();
         tokio::select! {
             biased;
-            () = live.until(|progress| progress.ended) => {}
+            () = live.until(|progress| progress.over) => {}
             () = core.clock.sleep(pause.min(left)) => {}
         }
         let execution: Execution = core.store.get(key).await?;
-        if execution.status.is_final() || core.clock.now() >= until {
+        if execution.is_over() || core.clock.now() >= until {
             return execution.view();
         }
         pause = (pause * 2).min(LOOK.1);

@@ -1,20 +1,15 @@
-//! The Devpack actions there are, and how those that a run queued take effect.
+//! The Devpack actions there are, and what is kept of those that a run queued.
 //!
-//! Each service lists its own in [`crate::services::Service::actions`]. An action adds what it does to the batch that
-//! holds the execution's end: all that a run queued is done together with its result, once, or none of it is.
+//! Each service lists its own in [`crate::services::Service::actions`].
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use sl_store::{Batch, Fault};
 use uuid::Uuid;
 
-use super::{
-    entity::{Execution, Status},
-    outcome,
-    view::{self, ActionRecord, ActionStatus, Failure},
-};
+use super::view::{ActionFailure, ActionRecord, ActionStatus};
 use crate::{
     Core, action::Tenant, caller::Caller, redact::Redactor, sandbox::QueuedAction, services,
     settings::Settings,
@@ -25,7 +20,10 @@ use crate::{
 pub struct ActionKind {
     /// As functions name it: `gasbank.withdraw`.
     pub name: &'static str,
-    /// Adds its effect to the batch and answers its result; a fault rejects every action of the run.
+    /// Adds its effect to the batch and answers its result. Its params are as the function gave them and hold no
+    /// secret. What earlier actions of the run did can be read. A fault that may pass is tried again later, any other
+    /// fails this action; the batch is then forgotten. It may be asked again for the same action, and only one batch is
+    /// committed.
     pub plan: for<'a> fn(&'a Acting, &'a Value, &'a mut Batch) -> BoxFuture<'a, Result<Value, Fault>>,
 }
 
@@ -42,6 +40,8 @@ pub struct Acting {
     pub function_id: Uuid,
     /// The execution in which it did.
     pub execution_id: Uuid,
+    /// Which of the execution's actions it is: `action_1`.
+    pub action_id: String,
 }
 
 impl Acting {
@@ -58,68 +58,62 @@ impl Acting {
             ticket: None,
         }
     }
-}
 
-/// What a run queued, taken apart as far as it must be.
-pub(super) type Queue = Vec<QueuedAction>;
-
-fn known(name: &str) -> Option<&'static ActionKind> {
-    services::ALL.iter().flat_map(|service| service.actions).find(|kind| kind.name == name)
-}
-
-/// Plans what a run queued, in order. Where one is unknown or refused, the execution has failed and the batch is empty.
-pub(super) async fn plan(
-    acting: &Acting,
-    execution: &mut Execution,
-    queue: Queue,
-    redactor: &Redactor,
-) -> Batch {
-    let mut batch = Batch::new();
-    let mut records: Vec<ActionRecord> = queue.iter().map(|action| record(action, redactor)).collect();
-    let failure = plan_each(acting, &queue, &mut records, redactor, &mut batch).await.err();
-    if let Some(failure) = failure {
-        batch = Batch::new();
-        for record in &mut records {
-            record.status = ActionStatus::Rejected;
-        }
-        outcome::end(execution, Status::Failed, &failure);
+    /// Names the action among all there ever are; the same at every attempt.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.execution_id, self.action_id)
     }
-    execution.actions = view::json(&records);
-    batch
 }
 
-async fn plan_each(
-    acting: &Acting,
-    queue: &[QueuedAction],
-    records: &mut [ActionRecord],
-    redactor: &Redactor,
-    batch: &mut Batch,
-) -> Result<(), Failure> {
-    if let Some(stranger) = queue.iter().find(|action| known(&action.kind).is_none()) {
-        let message = format!("there is no action {:?}", redactor.redact(&stranger.kind));
-        return Err(outcome::plain("unknown_action", message));
+/// The actions that functions can have done, by name; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ActionKinds(Arc<BTreeMap<&'static str, &'static ActionKind>>);
+
+impl Default for ActionKinds {
+    /// Those of every service.
+    fn default() -> Self {
+        let all = services::ALL.iter().flat_map(|service| service.actions);
+        Self(Arc::new(all.map(|kind| (kind.name, kind)).collect()))
     }
-    for (action, record) in queue.iter().zip(records) {
-        let Some(kind) = known(&action.kind) else { continue };
-        match (kind.plan)(acting, &action.params, batch).await {
-            Ok(result) => record.result = Some(result),
-            Err(fault) => {
-                let message = format!("{} ({}): {}", action.id, kind.name, fault.detail);
-                record.error = Some(fault.detail);
-                return Err(outcome::plain("action_refused", message));
-            }
-        }
-    }
-    Ok(())
 }
 
-fn record(action: &QueuedAction, redactor: &Redactor) -> ActionRecord {
-    ActionRecord {
-        id: action.id.clone(),
+impl ActionKinds {
+    /// With these besides, in the place of those of the same name.
+    #[must_use]
+    pub fn with(&self, more: &'static [ActionKind]) -> Self {
+        let mut kinds = (*self.0).clone();
+        kinds.extend(more.iter().map(|kind| (kind.name, kind)));
+        Self(Arc::new(kinds))
+    }
+
+    /// The one of this name.
+    pub(super) fn find(&self, name: &str) -> Option<&'static ActionKind> {
+        self.0.get(name).copied()
+    }
+}
+
+/// What is kept of the actions that a run queued. The params are shown, and what an action does with them is shown too:
+/// one that carries the value of a secret has failed.
+pub(super) fn records(queue: Vec<QueuedAction>, redactor: &Redactor) -> Vec<ActionRecord> {
+    queue.into_iter().map(|action| record(action, redactor)).collect()
+}
+
+fn record(action: QueuedAction, redactor: &Redactor) -> ActionRecord {
+    let shown = redactor.redact_value(action.params.clone());
+    let betrays = shown != action.params;
+    let mut record = ActionRecord {
+        id: action.id,
         kind: redactor.redact(&action.kind).into_owned(),
-        params: redactor.redact_value(action.params.clone()),
-        status: ActionStatus::Succeeded,
+        params: shown,
+        status: ActionStatus::Pending,
         result: None,
         error: None,
+        completed_at: None,
+    };
+    if betrays {
+        let detail = "the params hold the value of a secret, and an action's params are kept and shown";
+        record.fail(ActionFailure::new("secret_in_params", detail));
     }
+    record
 }

@@ -45,6 +45,8 @@ pub(super) struct Progress {
     pub stored: bool,
     /// Whether its end is in the store.
     pub ended: bool,
+    /// Whether nothing that it queued is pending either.
+    pub over: bool,
 }
 
 impl Stage {
@@ -134,9 +136,16 @@ impl Live {
         self.progress.send_modify(|progress| progress.stored = true);
     }
 
-    /// The execution's end is in the store.
+    /// The execution's end is in the store, and what it queued is yet to be done.
     pub(super) fn ended(&self) {
         self.progress.send_modify(|progress| (progress.stored, progress.ended) = (true, true));
+    }
+
+    /// The execution's end is in the store, and nothing that it queued is pending.
+    pub(super) fn over(&self) {
+        self.progress.send_modify(|progress| {
+            (progress.stored, progress.ended, progress.over) = (true, true, true);
+        });
     }
 
     /// Somebody cancels it.

@@ -14,8 +14,9 @@
 //! is written as it begins, with an item of the queue whose lease this daemon holds: if it dies, another performs the
 //! execution again, under a higher attempt.
 //!
-//! Secrets are redacted from output, logs, errors and action params. Actions take effect in the batch that has the
-//! end, all or none. With a signing key every end is signed.
+//! Secrets are redacted from output, logs, errors and action params. What a run queued is committed as pending in the
+//! batch that has its end, all or none, and then performed in order, each action once and in a batch of its own
+//! (`perform.rs`). With a signing key every end is signed; the signature covers what was queued, not what came of it.
 //!
 //! What one run may use is bounded by the `executions.*` settings of the account and by the function's own limits
 //! within them; concurrency is counted per daemon.
@@ -31,6 +32,8 @@ mod lanes;
 mod live;
 mod logs;
 mod outcome;
+mod pending;
+mod perform;
 mod record;
 mod retention;
 mod session;
@@ -47,15 +50,16 @@ pub use self::{
     actions::{Cancel, Execute, ExecutionFilters, FetchExecution, ListExecutions, Replay},
     duty::Executions,
     entity::{Execution, Json, Signature, Status, Trigger},
-    kinds::{Acting, ActionKind},
+    kinds::{Acting, ActionKind, ActionKinds},
     lanes::Lanes,
     live::Stage,
     logs::{FetchLogs, FollowLogs, LogEvent, LogFeed},
+    pending::Actions,
     retention::{EVERY as RETENTION_EVERY, Retention},
     start::{Sequel, Start, start, stop},
     view::{
-        ActionRecord, ActionStatus, ExecutionView, Failure, Level, LimitHit, LogEntry, SignatureView,
-        StackFrame,
+        ActionFailure, ActionRecord, ActionStatus, ExecutionView, Failure, Level, LimitHit, LogEntry,
+        ParamError, SignatureView, StackFrame,
     },
 };
 use super::Service;
@@ -63,6 +67,8 @@ use crate::settings::Setting;
 
 /// The duty's name.
 pub const DUTY: &str = "executions";
+/// The name of the duty that performs what runs queued.
+pub const ACTIONS: &str = "actions";
 
 /// How long a request waits for the end of its execution where it does not say.
 pub const WAIT: Setting = Setting::millis(
@@ -90,6 +96,14 @@ pub const WORKERS: Setting = Setting::count(
     1,
     10_000,
     "How many executions from the queue one daemon runs at once.",
+);
+/// How many executions' actions one daemon performs from the queue at once.
+pub const ACTION_WORKERS: Setting = Setting::count(
+    "executions.action_workers",
+    16,
+    1,
+    10_000,
+    "How many executions one daemon performs the queued actions of at once, those apart that it has just run.",
 );
 /// How many runs of one account there may be at once in one daemon.
 pub const ACCOUNT_CONCURRENCY: Setting = Setting::count(
@@ -133,6 +147,7 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &MAX_WAIT,
     &PERSIST_AFTER,
     &WORKERS,
+    &ACTION_WORKERS,
     &ACCOUNT_CONCURRENCY,
     &QUEUE,
     &KEPT_FOR,
@@ -163,7 +178,7 @@ pub const SERVICE: Service = Service {
     capabilities: &["execute", "cancel", "replay", "logs", "sign"],
     tables: &[Execution::TABLE],
     quotas: &[],
-    duties: |_| vec![Arc::new(Executions), Arc::new(Retention)],
+    duties: |_| vec![Arc::new(Executions), Arc::new(Actions), Arc::new(Retention)],
     explain: Some(explain::explain),
     ..Service::NOTHING
 };

@@ -8,12 +8,11 @@ use sl_store::Fault;
 use super::{
     bounds,
     entity::{Execution, Json, Status},
-    kinds::Queue,
-    view::{self, ActionRecord, ActionStatus, Failure, LimitHit, LogEntry, StackFrame},
+    view::{self, Failure, LimitHit, LogEntry, StackFrame},
 };
 use crate::{
     redact::Redactor,
-    sandbox::{self, Ending, LogLine, Report},
+    sandbox::{self, Ending, LogLine, QueuedAction, Report},
 };
 
 /// Writes a report into its execution, secrets redacted; answers what the run queued. The lines it logged were taken
@@ -24,7 +23,7 @@ pub(super) fn apply(
     logs: Json,
     redactor: &Redactor,
     now: DateTime<Utc>,
-) -> Queue {
+) -> Vec<QueuedAction> {
     execution.completed_at = Some(now);
     execution.cpu_micros = i64::try_from(report.cpu.as_micros()).unwrap_or(i64::MAX);
     execution.heap_peak = i64::try_from(report.heap_peak_bytes).unwrap_or(i64::MAX);
@@ -43,7 +42,7 @@ pub(super) fn apply(
                 _ => Status::Failed,
             };
             end(execution, status, &failed(failure, redactor));
-            Queue::new()
+            Vec::new()
         }
     }
 }
@@ -113,18 +112,4 @@ fn failed(failure: sandbox::Failure, redactor: &Redactor) -> Failure {
             LimitHit { setting: setting.to_owned(), value }
         }),
     }
-}
-
-/// What a run's actions would have done was refused when its end was to be written.
-pub(super) fn refused(refusal: &Fault) -> Failure {
-    plain("action_refused", refusal.detail.clone())
-}
-
-/// The records of actions of which none was done.
-pub(super) fn rejected(records: &Json) -> Json {
-    let mut records: Vec<ActionRecord> = serde_json::from_str(records.get()).unwrap_or_default();
-    for record in &mut records {
-        (record.status, record.result) = (ActionStatus::Rejected, None);
-    }
-    view::json(&records)
 }

@@ -6,7 +6,7 @@ use sl_store::{Batch, Fault, NewEvent, NewWork, Query};
 use uuid::Uuid;
 
 use super::{
-    DUTY,
+    ACTIONS, DUTY,
     entity::{Execution, Status},
     outcome, signed,
     view::Failure,
@@ -56,11 +56,17 @@ impl Execution {
 
     /// The item of the queue that stands for it, due now.
     pub(super) fn work(&self, id: Uuid, now: DateTime<Utc>, stub: Option<Stub>) -> NewWork {
-        let mut work = NewWork::new(id, DUTY, self.head.account_id, self.head.id, now).gate(self.function_id);
-        if let Some(stub) = stub {
-            work.payload = json!({"stub": stub});
-        }
-        work
+        self.item(NewWork::new(id, DUTY, self.head.account_id, self.head.id, now), stub)
+    }
+
+    /// The item of the queue that stands for the actions it queued, due now.
+    pub(super) fn actions_work(&self, id: Uuid, now: DateTime<Utc>, stub: Option<Stub>) -> NewWork {
+        self.item(NewWork::new(id, ACTIONS, self.head.account_id, self.head.id, now), stub)
+    }
+
+    fn item(&self, work: NewWork, stub: Option<Stub>) -> NewWork {
+        let payload = stub.map_or(Value::Null, |stub| json!({"stub": stub}));
+        NewWork { payload, ..work.gate(self.function_id) }
     }
 }
 

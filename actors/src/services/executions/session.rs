@@ -10,18 +10,20 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret;
-use sl_store::{Batch, Code, Expect, Fault, Key, Lease, NewEvent, Settle, Settlement};
+use sl_store::{Batch, Code, Fault, Key, Lease, NewEvent, Settle, Settlement};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    bounds,
+    ACTIONS, bounds,
     entity::{Execution, Status},
-    kinds::{self, Acting},
+    kinds,
     lanes::Place,
     live::Live,
-    outcome, record,
-    view::{ExecutionView, Failure},
+    outcome,
+    perform::{Item, Performer, Stand},
+    record,
+    view::{self, ExecutionView, Failure},
 };
 use crate::{
     Core,
@@ -69,8 +71,10 @@ pub(super) struct Hold {
 /// What an attempt came to.
 #[derive(Debug)]
 pub(super) enum End {
-    /// The execution has ended, and its end is in the store.
+    /// The execution has ended, its end is in the store, and nothing that it queued is pending.
     Recorded(Box<ExecutionView>),
+    /// The execution has ended, its end is in the store, and what it queued is performed elsewhere or later.
+    Acting,
     /// It waits in the queue for another attempt.
     Queued,
     /// It is somebody else's now.
@@ -259,50 +263,66 @@ impl Session {
     async fn finish(mut self, report: Report, redactor: &Redactor) -> End {
         let now = self.core.clock.now();
         let queue = outcome::apply(&mut self.execution, report, self.live.logs(), redactor, now);
-        let mut effects = Batch::new();
         if !queue.is_empty() {
-            let acting = Acting {
-                core: self.core.clone(),
-                settings: self.settings.clone(),
-                account_id: self.execution.head.account_id,
-                function_id: self.execution.function_id,
-                execution_id: self.execution.head.id,
-            };
-            effects = kinds::plan(&acting, &mut self.execution, queue, redactor).await;
+            let records = kinds::records(queue, redactor);
+            self.execution.actions = view::json(&records);
         }
-        self.record(effects).await
+        self.record().await
     }
 
     async fn fail(mut self, failure: Failure) -> End {
         let now = self.core.clock.now();
         outcome::end(&mut self.execution, Status::Failed, &failure);
         self.execution.completed_at = Some(now);
-        self.record(Batch::new()).await
+        self.record().await
     }
 
-    /// Writes the end, with what the run's actions do.
-    async fn record(mut self, effects: Batch) -> End {
-        let undone = (!effects.is_empty()).then(|| self.execution.clone());
-        let fault = match self.write_end(effects).await {
-            Ok(view) => return self.recorded(view),
-            Err(fault) => fault,
-        };
-        match undone {
-            Some(mut execution) if !matches!(fault.code, Code::FenceLost | Code::Unavailable) => {
-                outcome::end(&mut execution, Status::Failed, &outcome::refused(&fault));
-                execution.actions = outcome::rejected(&execution.actions);
-                self.execution = execution;
-                match self.write_end(Batch::new()).await {
-                    Ok(view) => self.recorded(view),
-                    Err(fault) => self.unrecorded(fault),
+    /// Writes the end, and then performs what the run queued.
+    async fn record(mut self) -> End {
+        let item = self.execution.awaits_actions().then(|| self.core.ids.next());
+        match self.write_end(item).await {
+            Ok(view) => {
+                self.count(&view);
+                match item {
+                    None => self.recorded(view),
+                    Some(id) => self.act(Item { id, fence: 1 }).await,
                 }
             }
-            _ => self.unrecorded(fault),
+            Err(fault) => self.unrecorded(fault),
         }
     }
 
-    async fn write_end(&mut self, mut batch: Batch) -> Result<ExecutionView, Fault> {
+    /// Performs what the run queued; what cannot be done now is left to the queue.
+    async fn act(self, item: Item) -> End {
+        self.live.ended();
         let core = self.core.clone();
+        let (settings, stub) = (self.settings.clone(), self.stub);
+        let mut performer =
+            Performer { core: core.clone(), settings, execution: self.execution.clone(), item, stub };
+        let settlement = match performer.run(&self.cancel).await {
+            Stand::Done => {
+                return performer.execution.view().map_or_else(End::Unrecorded, |view| self.recorded(view));
+            }
+            Stand::Lost => return End::Acting,
+            Stand::Held => Settlement::Release,
+            Stand::Failed(fault) => {
+                let due_at = core.clock.now() + core.settings.duration(&crate::duty::RETRY_BASE);
+                Settlement::Retry { due_at, error: fault.detail }
+            }
+        };
+        let mut batch = Batch::new();
+        batch.settle(performer.settle(settlement));
+        if let Err(fault) = core.store.commit(batch).await {
+            let execution_id = self.execution.head.id;
+            tracing::warn!(%execution_id, %fault, "Actions could not be handed over; their lease will run out");
+        }
+        core.bells.ring(ACTIONS);
+        End::Acting
+    }
+
+    /// Writes the end; with it an item about the actions that are pending, where there are some.
+    async fn write_end(&mut self, actions: Option<Uuid>) -> Result<ExecutionView, Fault> {
+        let (core, mut batch) = (self.core.clone(), Batch::new());
         record::seal(&core, &mut self.execution)?;
         match self.hold {
             None => batch.insert(&self.execution),
@@ -314,13 +334,14 @@ impl Session {
         batch.events.append(&mut self.untold);
         batch.event(self.execution.event());
         self.execution.tell(&core, &mut batch)?;
-        let view = self.execution.clone().view()?;
-        if let Some(stub) = self.stub {
-            let account = self.execution.head.account_id;
-            stub.write(&core, account, (200, &view), Expect::Any, &mut batch)?;
+        if let Some(id) = actions {
+            let mut work = self.execution.actions_work(id, core.clock.now(), self.stub);
+            work.lease = Some(Lease { holder: core.daemon_id, duration: core.settings.duration(&LEASE) });
+            batch.enqueue(work);
         }
+        self.execution.restate(&core, self.stub, &mut batch)?;
         self.commit(batch).await?;
-        Ok(view)
+        self.execution.clone().view()
     }
 
     /// Commits; where the item is held and the store does not answer, again for as long as the lease would last.
@@ -344,7 +365,7 @@ impl Session {
         Settle { id: hold.id, account: self.execution.head.account_id, fence: hold.fence, settlement }
     }
 
-    fn recorded(&self, view: ExecutionView) -> End {
+    fn count(&self, view: &ExecutionView) {
         let took = view.started_at.zip(view.completed_at).map(|(from, to)| (to - from).to_std());
         let status = [view.status.as_str()];
         let metrics = &self.core.metrics;
@@ -354,7 +375,10 @@ impl Session {
         if let Some(sequel) = &self.execution.sequel {
             self.core.bells.ring(&sequel.duty);
         }
-        self.live.ended();
+    }
+
+    fn recorded(&self, view: ExecutionView) -> End {
+        self.live.over();
         End::Recorded(Box::new(view))
     }
 

@@ -46,8 +46,8 @@ pub struct Failure {
     /// The error's class: `TypeError`; `Error` for what the function did not throw itself.
     pub class: String,
     /// `threw`, `cpu_limit`, `memory_limit`, `wall_limit`, `stack_limit`, `output_limit`, `log_limit`, `action_limit`,
-    /// `fetch_limit`, `timer_limit`, `denied`, `unsettled`, `uncompilable`, `cancelled`, `crashed`, `unknown_action`,
-    /// `secret_missing`, `function_removed`, or the code of the service's own failure.
+    /// `fetch_limit`, `timer_limit`, `denied`, `unsettled`, `uncompilable`, `cancelled`, `crashed`, `secret_missing`,
+    /// `function_removed`, or the code of the service's own failure.
     pub code: String,
     /// For the function's author, secrets redacted.
     pub message: String,
@@ -88,24 +88,122 @@ pub struct ActionRecord {
     pub kind: String,
     /// What the function gave it, secrets redacted.
     pub params: serde_json::Value,
-    /// `succeeded`, or `rejected` where the run failed and nothing of it was done.
+    /// `pending`, `succeeded` or `failed`.
     pub status: ActionStatus,
     /// What came of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<serde_json::Value>,
     /// Why nothing did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ActionFailure>,
+    /// When it was done, or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<DateTime<Utc>>,
+}
+
+/// Why an action was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActionFailure {
+    /// `unknown_action`, `secret_in_params`, `given_up`, `cancelled`, or the code of an error of the API.
+    pub code: String,
+    /// For people.
+    pub detail: String,
+    /// The params that break a rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ParamError>,
+}
+
+/// A param of an action that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ParamError {
+    /// Where in the params, as a JSON pointer.
+    pub pointer: String,
+    /// Which rule.
+    pub code: String,
+    /// The rule with its bound and what was found.
+    pub detail: String,
 }
 
 /// What became of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionStatus {
+    /// It waits for its turn.
+    Pending,
     /// It was done.
     Succeeded,
-    /// It was not done.
-    Rejected,
+    /// It was not done; those after it are performed all the same.
+    Failed,
+}
+
+impl ActionStatus {
+    /// As it stands in answers and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl ActionFailure {
+    /// A failure of this code, in words.
+    pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { code: code.into(), detail: detail.into(), errors: Vec::new() }
+    }
+}
+
+impl From<&Fault> for ActionFailure {
+    fn from(fault: &Fault) -> Self {
+        let errors = fault.fields.iter().map(|field| ParamError {
+            pointer: field.pointer.clone(),
+            code: field.rule.to_owned(),
+            detail: field.detail.clone(),
+        });
+        Self { errors: errors.collect(), ..Self::new(fault.code.as_str(), fault.detail.clone()) }
+    }
+}
+
+impl ActionRecord {
+    /// Whether it waits for its turn.
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        matches!(self.status, ActionStatus::Pending)
+    }
+
+    pub(super) fn succeed(&mut self, result: serde_json::Value) {
+        (self.status, self.result, self.error) = (ActionStatus::Succeeded, Some(result), None);
+    }
+
+    pub(super) fn fail(&mut self, failure: ActionFailure) {
+        (self.status, self.result, self.error) = (ActionStatus::Failed, None, Some(failure));
+    }
+}
+
+/// The actions that are kept in a row.
+///
+/// # Errors
+/// [`sl_store::Code::Internal`] where they are not what this build writes.
+pub(super) fn action_records(actions: &Json) -> Result<Vec<ActionRecord>, Fault> {
+    match actions.get() {
+        "[]" => Ok(Vec::new()),
+        text => serde_json::from_str(text).map_err(Fault::internal),
+    }
+}
+
+fn awaits(actions: &Json) -> bool {
+    actions.get() != "[]"
+        && action_records(actions).is_ok_and(|records| records.iter().any(ActionRecord::is_pending))
+}
+
+impl ExecutionView {
+    /// Whether it has ended and nothing that it queued is pending.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.status.is_final() && !awaits(&self.actions)
+    }
 }
 
 /// A signature as it is answered.
@@ -176,6 +274,16 @@ pub struct ExecutionView {
 }
 
 impl Execution {
+    /// Whether an action that it queued is pending.
+    pub(super) fn awaits_actions(&self) -> bool {
+        awaits(&self.actions)
+    }
+
+    /// Whether it has ended and nothing that it queued is pending.
+    pub(super) fn is_over(&self) -> bool {
+        self.status.is_final() && !self.awaits_actions()
+    }
+
     /// The public face.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Executions, with real hosts.
 
+mod actions;
 mod cancelling;
 mod content;
 mod logs;

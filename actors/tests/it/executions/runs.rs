@@ -27,7 +27,6 @@ on_both! {
     the_wall_limit_is_a_status_of_its_own
     a_long_run_is_written_as_it_begins_and_outlasts_the_wait
     a_wait_over_the_bound_is_refused
-    a_run_that_queues_an_unknown_action_has_failed
     what_a_run_may_not_do_is_denied
 }
 
@@ -158,21 +157,6 @@ async fn a_wait_over_the_bound_is_refused(ground: Ground) {
     assert_eq!((refused.code, refused.fields[0].pointer.as_str()), (Code::Invalid, "?wait"));
     assert!(refused.detail.contains("executions.max_wait"));
     assert_eq!(shop.execute(function.id, "{}").await.status, Status::Succeeded);
-    shop.stop().await;
-}
-
-async fn a_run_that_queues_an_unknown_action_has_failed(ground: Ground) {
-    let shop = Workshop::on(ground).await;
-    let source =
-        "export default () => { Devpack.gasBank.ensureAccount({wallet: 'N1'}); return {done: true}; }";
-    let function = shop.function("acts", source).await;
-    let ran = shop.execute(function.id, "{}").await;
-    let error = error(&ran);
-    assert_eq!((ran.status, ran.output.is_none()), (Status::Failed, true));
-    assert_eq!(error["code"], json!("unknown_action"));
-    assert!(error["message"].as_str().unwrap().contains("gasbank.ensureAccount"));
-    let actions: serde_json::Value = serde_json::from_str(ran.actions.get()).unwrap();
-    assert_eq!((&actions[0]["id"], &actions[0]["status"]), (&json!("action_1"), &json!("rejected")));
     shop.stop().await;
 }
 
