@@ -56,5 +56,6 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     services::executions::SETTINGS,
     services::functions::SETTINGS,
     services::functions::LIMIT_SETTINGS,
+    services::price_feeds::SETTINGS,
     services::secrets::SETTINGS,
 ];

@@ -21,6 +21,13 @@ impl fmt::Debug for Peer {
     }
 }
 
+impl Peers {
+    /// All that are named.
+    pub fn iter(&self) -> impl Iterator<Item = &Peer> {
+        [&self.price_fetch, &self.gas_resolver, &self.neo_rpc].into_iter().flatten()
+    }
+}
+
 /// All of them; none is needed.
 #[derive(Clone, Debug, Default)]
 pub struct Peers {

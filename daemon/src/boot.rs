@@ -64,7 +64,9 @@ pub async fn boot_with(
     let settings = config.limits;
     let sandbox = Sandbox::new((&settings).into(), config.js_host).map_err(defect)?;
     let resolver = Arc::new(SystemResolver::new(EgressLimits::from(&settings).resolutions));
-    let egress = Egress::new((&settings).into(), config.egress_allow, resolver).map_err(defect)?;
+    // The services that the operator named may be private.
+    let allow = config.peers.iter().fold(config.egress_allow, |allow, peer| allow.opened_for(&peer.url));
+    let egress = Egress::new((&settings).into(), allow, resolver).map_err(defect)?;
     let (signer, peers, actions) = (config.signer, config.peers, ActionKinds::default());
     let catalogue = catalogue();
     let parts =

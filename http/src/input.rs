@@ -10,7 +10,7 @@ use uuid::{Uuid, fmt::Hyphenated};
 const NAMES: [&str; 2] = ["name", "duty"];
 
 /// The parameters of paths that hold a whole number of 1 or more.
-const NUMBERS: [&str; 1] = ["version"];
+const NUMBERS: [&str; 2] = ["version", "round"];
 
 /// What a parameter of a path holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

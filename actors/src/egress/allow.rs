@@ -7,6 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 use sl_store::Fault;
+use url::{Host, Url};
 
 /// Which targets pass although their address is special: hosts, `host:port`, addresses and CIDR blocks.
 ///
@@ -28,6 +29,20 @@ enum Target {
 }
 
 impl AllowList {
+    /// The same, and open to exactly the host and port of a URL that the operator named.
+    #[must_use]
+    pub fn opened_for(mut self, url: &str) -> Self {
+        let Ok(url) = Url::parse(url) else { return self };
+        let target = match url.host() {
+            Some(Host::Domain(name)) => Target::Name(canonical(name)),
+            Some(Host::Ipv4(address)) => Target::Net(IpAddr::from(address).into()),
+            Some(Host::Ipv6(address)) => Target::Net(IpAddr::from(address).to_canonical().into()),
+            None => return self,
+        };
+        self.0.push(Entry { target, port: url.port_or_known_default() });
+        self
+    }
+
     /// Whether the host, as the URL writes it after normalisation, is open at this port.
     pub(super) fn names(&self, host: &str, port: u16) -> bool {
         let host = canonical(host);
@@ -135,6 +150,15 @@ mod tests {
         assert!(reaches(&list, "127.0.0.1", 9000));
         assert!(!reaches(&list, "127.0.0.1", 9001));
         assert!(reaches(&list, "::1", 9001) && reaches(&list, "fd00::7", 1));
+    }
+
+    #[test]
+    fn a_url_opens_its_host_and_port_and_nothing_else() {
+        let list = AllowList::default()
+            .opened_for("http://127.0.0.1:9000/prices?x=1")
+            .opened_for("https://Prices.internal/");
+        assert!(reaches(&list, "127.0.0.1", 9000) && !reaches(&list, "127.0.0.1", 9001));
+        assert!(list.names("prices.internal", 443) && !list.names("prices.internal", 80));
     }
 
     #[test]

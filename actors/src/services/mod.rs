@@ -13,6 +13,7 @@ pub mod control;
 pub mod dead_letters;
 pub mod executions;
 pub mod functions;
+pub mod price_feeds;
 pub mod secrets;
 
 /// Which of an account's things name these secrets: by secret, the names of those that do.
@@ -77,5 +78,6 @@ pub const ALL: &[&Service] = &[
     &dead_letters::SERVICE,
     &executions::SERVICE,
     &functions::SERVICE,
+    &price_feeds::SERVICE,
     &secrets::SERVICE,
 ];

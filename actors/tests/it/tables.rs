@@ -11,6 +11,7 @@ use sl_actors::{
         dead_letters::DeadLetter,
         executions::Execution,
         functions::{Function, FunctionSource, FunctionVersion},
+        price_feeds::{PriceFeed, PriceHost, PriceRound, PriceSnapshot, PriceState},
         secrets::{Secret, SecretVersion},
     },
 };
@@ -45,6 +46,11 @@ async fn every(store: &Store) -> BTreeSet<&'static str> {
         Function,
         FunctionVersion,
         FunctionSource,
+        PriceFeed,
+        PriceState,
+        PriceRound,
+        PriceSnapshot,
+        PriceHost,
         Secret,
         SecretVersion,
     )

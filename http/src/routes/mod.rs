@@ -7,6 +7,7 @@ mod control;
 mod executions;
 mod functions;
 mod open;
+mod price_feeds;
 mod secrets;
 mod system;
 
@@ -17,6 +18,7 @@ pub const GROUPS: &[(&str, &str, &str)] = &[
     ("secrets", "What functions know and nobody reads.", "secrets"),
     ("functions", "JavaScript functions and their versions.", "functions"),
     ("executions", "Runs of functions, and what they log.", "executions"),
+    ("pricefeeds", "Prices observed, agreed on and published.", "pricefeeds"),
     ("pauses", "What of an account's work is held back.", "control"),
     ("dead_letters", "Work that was given up.", "dead_letters"),
     ("events", "What happens, live.", "control"),
@@ -39,6 +41,7 @@ pub fn all() -> Vec<Operation> {
         secrets::table(),
         functions::table(),
         executions::table(),
+        price_feeds::table(),
         control::table(),
     ];
     tables.into_iter().flatten().collect()

@@ -50,9 +50,10 @@ impl Stage {
                 }
                 "function" => self.make("functions", function(), "id").await,
                 "execution" => self.execution(&foreign).await,
-                "version" => "1".to_owned(),
+                "version" | "round" => "1".to_owned(),
+                "feed" => self.make("pricefeeds", feed(), "id").await,
                 "duty" => "executions".to_owned(),
-                "dead_letter" | "id" => self.server.runtime.core().ids.next().to_string(),
+                "dead_letter" | "id" | "snapshot" => self.server.runtime.core().ids.next().to_string(),
                 other => panic!("the matrix knows no way to make a {other}; teach it here"),
             };
             self.things.insert(parameter, thing);
@@ -96,6 +97,10 @@ impl Stage {
 
 fn function() -> Value {
     named("theirs")
+}
+
+fn feed() -> Value {
+    json!({"base_asset": "NEO", "quote_asset": "USD", "deviation_percent": 1})
 }
 
 fn named(name: &str) -> Value {

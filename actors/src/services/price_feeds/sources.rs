@@ -1,0 +1,164 @@
+//! Sources of a feed as tenants name them: checked, and their headers sealed.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json_path::JsonPath;
+use sl_store::{Entity as _, Fault, Key};
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::{
+    MAX_SOURCES,
+    entity::{PriceFeed, Source},
+};
+use crate::{
+    Core,
+    action::Tenant,
+    check::Check,
+    egress::{HeaderMap, HeaderName, HeaderValue, Url},
+    sealed::Sealed,
+};
+
+/// Where the price stands in an answer unless the source says otherwise.
+const RESULT_PATH: &str = "$.price";
+/// How many headers a source may have.
+const HEADERS: usize = 20;
+/// How long the name and the value of a header may be together.
+const HEADER_BYTES: usize = 4_096;
+
+/// A place to ask for prices by `GET`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewPriceSource)]
+pub struct NewSource {
+    /// An absolute `http` or `https` URL.
+    #[schema(max_length = 2_048)]
+    pub url: String,
+    /// A JSONPath (RFC 9535) to the one price in the answer; `$.price` unless said otherwise.
+    #[schema(max_length = 256)]
+    pub result_path: Option<String>,
+    /// Headers that are sent, like an API key; sealed, and never answered.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// What its observations are called; the URL's host unless said otherwise. Unique in the feed.
+    #[schema(max_length = 128)]
+    pub name: Option<String>,
+}
+
+/// A source as it is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PriceSourceView)]
+pub struct SourceView {
+    /// What its observations are called.
+    pub name: String,
+    /// What is asked.
+    pub url: String,
+    /// Where the price stands in the answer.
+    pub result_path: String,
+    /// The names of the headers that are sent.
+    pub header_names: Vec<String>,
+}
+
+impl Source {
+    /// The public face.
+    pub(super) fn view(&self) -> SourceView {
+        let Self { name, url, result_path, header_names } = self.clone();
+        SourceView { name, url, result_path, header_names }
+    }
+}
+
+/// The headers of each source, in order.
+pub(super) type Headers = Vec<BTreeMap<String, String>>;
+
+/// Checks sources; every broken rule is told. Answers them with their headers apart.
+pub(super) fn check(new: Vec<NewSource>, tenant: &Tenant, check: &mut Check) -> (Vec<Source>, Headers) {
+    let most = tenant.settings.size(&MAX_SOURCES);
+    if new.len() > most {
+        let detail = format!("must name at most {most} sources ({}), not {}", MAX_SOURCES.name, new.len());
+        check.broken("/sources", "entries", detail);
+        return (Vec::new(), Vec::new());
+    }
+    let mut names = HashSet::new();
+    let mut made = (Vec::new(), Vec::new());
+    for (index, new) in new.into_iter().enumerate() {
+        let at = format!("/sources/{index}");
+        check_url(&at, &new.url, tenant, check);
+        check_headers(&at, &new.headers, check);
+        let host = || Url::parse(&new.url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let name = new.name.map(|name| name.trim().to_owned()).or_else(host).unwrap_or_default();
+        if !name.is_empty() || !new.url.is_empty() {
+            check.text(&format!("{at}/name"), &name, 1..=128);
+        }
+        if !names.insert(name.clone()) {
+            check.broken(
+                format!("{at}/name"),
+                "unique",
+                format!("another source is called {name:?} already"),
+            );
+        }
+        let result_path = new.result_path.unwrap_or_else(|| RESULT_PATH.to_owned());
+        check.text(&format!("{at}/result_path"), &result_path, 1..=256);
+        if let Err(error) = JsonPath::parse(&result_path) {
+            let detail = format!("must be a JSONPath like $.data.price (RFC 9535): {error}");
+            check.broken(format!("{at}/result_path"), "format", detail);
+        }
+        let header_names = new.headers.keys().cloned().collect();
+        made.0.push(Source { name, url: new.url, result_path, header_names });
+        made.1.push(new.headers);
+    }
+    made
+}
+
+fn check_url(at: &str, url: &str, tenant: &Tenant, check: &mut Check) {
+    check.text(&format!("{at}/url"), url, 1..=2_048);
+    if let Err(error) = tenant.core.egress.admit(url) {
+        check.broken(format!("{at}/url"), "url", error.to_string());
+    }
+}
+
+fn check_headers(at: &str, headers: &BTreeMap<String, String>, check: &mut Check) {
+    if headers.len() > HEADERS {
+        let detail = format!("must have at most {HEADERS} headers, not {}", headers.len());
+        check.broken(format!("{at}/headers"), "entries", detail);
+    }
+    for (name, value) in headers {
+        let at = format!("{at}/headers/{}", name.replace('~', "~0").replace('/', "~1"));
+        if HeaderName::try_from(name).is_err() {
+            check.broken(at.clone(), "format", "must be the name of a header (RFC 9110)");
+        }
+        if HeaderValue::try_from(value).is_err() {
+            check.broken(at.clone(), "format", "must be a header's value: visible characters and blanks");
+        }
+        if name.len() + value.len() > HEADER_BYTES {
+            check.broken(at, "length", format!("must have at most {HEADER_BYTES} bytes with its name"));
+        }
+    }
+}
+
+/// Seals the headers for a feed's row; none where there are none.
+pub(super) fn seal(core: &Core, key: Key, headers: &Headers) -> Result<Option<Sealed>, Fault> {
+    if headers.iter().all(BTreeMap::is_empty) {
+        return Ok(None);
+    }
+    let text = Zeroizing::new(serde_json::to_vec(headers).map_err(Fault::internal)?);
+    Ok(Some(Sealed::new(core, PriceFeed::TABLE, key, &text)))
+}
+
+/// Opens the headers of a feed's sources, as they are sent.
+pub(super) fn open(core: &Core, feed: &PriceFeed) -> Result<Vec<HeaderMap>, Fault> {
+    let Some(sealed) = &feed.envelope else { return Ok(vec![HeaderMap::new(); feed.sources.len()]) };
+    let text = sealed.open(core, PriceFeed::TABLE, feed.head.key())?;
+    let headers: Headers =
+        serde_json::from_slice(&text).map_err(|_| Fault::internal("headers are unreadable"))?;
+    Ok(headers.iter().map(sent).collect())
+}
+
+fn sent(headers: &BTreeMap<String, String>) -> HeaderMap {
+    let read = headers.iter().filter_map(|(name, value)| {
+        let mut value = HeaderValue::try_from(value).ok()?;
+        value.set_sensitive(true);
+        Some((HeaderName::try_from(name).ok()?, value))
+    });
+    read.collect()
+}
