@@ -10,6 +10,7 @@ mod egress;
 mod executions;
 mod functions;
 mod pauses;
+mod price_feeds;
 mod redact;
 mod sandbox;
 mod script;

@@ -5,6 +5,7 @@ mod daemons;
 mod functions;
 mod health;
 mod pause;
+mod price_feeds;
 mod secrets;
 mod tokens;
 mod tour;

@@ -116,7 +116,7 @@ async fn answer(
     }
     let time = core.settings.duration(&SOURCE_TIME);
     let busy = || (Rejection::RateLimited, format!("{host} is asked too often by this daemon"));
-    core.clock.sleep(turns.take(core, &host, time).ok_or_else(busy)?).await;
+    tokio::time::sleep(turns.take(core, &host, time).ok_or_else(busy)?).await;
     let form = question.answer;
     let mut request = Request::new(feed.head.account_id, Method::GET, question.url);
     request.headers = question.headers;
