@@ -52,18 +52,21 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Reads it.
+    /// Reads it; where it moves on between two looks, again.
     pub async fn load(store: &Store, key: Key) -> Result<Self, Fault> {
-        let feed: PriceFeed = store.get(key).await?;
-        let state: PriceState = store.get(key).await?;
-        let open = if state.open {
-            let found = store.find::<PriceRound>(PriceRound::key(key.account, key.id, state.round)).await?;
-            // It was published between the two looks.
-            Some(found.filter(|round| round.status == RoundStatus::Open).ok_or_else(moved)?)
-        } else {
-            None
-        };
-        Ok(Self { feed, state, open })
+        for _ in 0..TRIES {
+            let feed: PriceFeed = store.get(key).await?;
+            let state: PriceState = store.get(key).await?;
+            if !state.open {
+                return Ok(Self { feed, state, open: None });
+            }
+            let round = PriceRound::key(key.account, key.id, state.round);
+            let found: Option<PriceRound> = store.find(round).await?;
+            if let Some(open) = found.filter(|round| round.status == RoundStatus::Open) {
+                return Ok(Self { feed, state, open: Some(open) });
+            }
+        }
+        Err(Fault::new(Code::Conflict, "the price feed moves on at every look; try again"))
     }
 
     /// Refuses what an inactive feed refuses.
@@ -247,11 +250,6 @@ fn input(tenant: &Tenant, observed: Observed, now: DateTime<Utc>) -> Input {
         collected_at: observed.collected_at.unwrap_or(now),
         received_at: now,
     }
-}
-
-/// Somebody else was faster.
-fn moved() -> Fault {
-    Fault::new(Code::Conflict, "the price feed moved on meanwhile")
 }
 
 impl PriceRound {
