@@ -28,7 +28,7 @@ pub enum Exit {
     Unavailable = 9,
     /// The request worked; the execution it was about failed.
     ExecutionFailed = 10,
-    /// A signature does not verify.
+    /// A signature or a round does not verify.
     VerificationFailed = 11,
 }
 

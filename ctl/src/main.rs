@@ -13,6 +13,7 @@ mod flags;
 mod follow;
 mod names;
 mod output;
+mod price_round;
 mod problem;
 mod request;
 mod schema;

@@ -7,6 +7,7 @@ mod doctor;
 mod logs;
 mod manifest;
 mod pause;
+mod round;
 mod shell;
 mod top;
 mod verify;
@@ -61,6 +62,7 @@ pub async fn run(session: &Session, words: &[&str], matches: &ArgMatches) -> Out
         ["wait"] => wait::run(session, matches).await,
         ["why"] => why::run(session, matches).await,
         [verb @ ("pause" | "resume"), target] => pause::run(session, verb, target, matches).await,
+        ["verify", "round"] => round::run(session, matches).await,
         ["verify", what] => verify::run(session, what, matches).await,
         ["doctor"] => doctor::run(session).await,
         ["api"] => api::run(session, matches).await,

@@ -20,6 +20,7 @@ pub fn command() -> Command {
         .about("Check a signature, without trusting the server")
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .subcommand(super::round::command())
         .subcommand(
             Command::new("execution")
                 .about("Check the Ed25519 signature over an execution's content")

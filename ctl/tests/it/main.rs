@@ -8,6 +8,7 @@ mod outputs;
 mod problems;
 mod program;
 mod retries;
+mod rounds;
 mod server;
 mod shell;
 mod streams;

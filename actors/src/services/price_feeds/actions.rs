@@ -286,7 +286,7 @@ impl Action for FetchLatest {
 
     async fn run(self, tenant: &Tenant) -> Result<LatestPriceView, Fault> {
         let feed = feed_of(tenant, self.0).await?;
-        let published = feed.state.as_ref().and_then(|state| state.published.clone());
+        let published = feed.state.as_ref().and_then(|state| state.published.as_ref());
         let published = published
             .ok_or_else(|| Fault::new(Code::NotFound, "the price feed has not published a price yet"))?;
         Ok(LatestPriceView::of(&feed, published))

@@ -46,26 +46,17 @@ fn causes(feed: &PriceFeed, standing: Option<&Standing>) -> Vec<Cause> {
     let round = standing.and_then(|standing| standing.open.as_ref());
     if let Some((round, decision)) = round.and_then(|round| Some((round, round.content.decision.as_ref()?))) {
         let rules = &feed.rules;
-        let cause = match decision.reason {
-            Reason::TooFewSubmissions => {
-                let (has, needs) = (decision.submissions, rules.min_submissions);
-                let detail =
-                    format!("round {} has {has} observations that count and needs {needs}", round.number);
-                Cause::new("too_few_submissions", detail)
-                    .with("submissions", has)
-                    .with("min_submissions", needs)
-            }
-            _ => {
-                let detail =
-                    format!("the price of round {} changed by less than the deviation", round.number);
-                let until = round
-                    .content
-                    .previous
-                    .as_ref()
-                    .map(|p| p.published_at + rules.heartbeat_interval.delta());
-                let cause = Cause::new("below_deviation", detail).until(until);
-                cause.with("change_bps", decision.change_bps).with("deviation_bps", rules.deviation_bps)
-            }
+        let cause = if decision.reason == Reason::TooFewSubmissions {
+            let (has, needs) = (decision.submissions, rules.min_submissions);
+            let detail =
+                format!("round {} has {has} observations that count and needs {needs}", round.number);
+            Cause::new("too_few_submissions", detail).with("submissions", has).with("min_submissions", needs)
+        } else {
+            let detail = format!("the price of round {} changed by less than the deviation", round.number);
+            let previous = round.content.previous.as_ref();
+            let until = previous.map(|previous| previous.published_at + rules.heartbeat_interval.delta());
+            let cause = Cause::new("below_deviation", detail).until(until);
+            cause.with("change_bps", decision.change_bps).with("deviation_bps", rules.deviation_bps)
         };
         causes.push(cause.since(decision.evaluated_at).with("round_id", round.number));
     }

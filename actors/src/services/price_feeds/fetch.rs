@@ -122,14 +122,14 @@ async fn answer(
     request.headers = question.headers;
     request.headers.entry("accept").or_insert(HeaderValue::from_static("application/json"));
     (request.timeout, request.max_response) = (Some(time), Some(ANSWER));
-    let response = core.egress.send(request).await.map_err(unanswered)?;
+    let response = core.egress.send(request).await.map_err(|error| unanswered(&error))?;
     if response.status != StatusCode::OK {
         return Err(turned_away(core, owner, &host, &response).await);
     }
     read(&response.body, &form, feed, &question.name).map_err(|detail| (Rejection::Unreadable, detail))
 }
 
-fn unanswered(error: EgressError) -> Refusal {
+fn unanswered(error: &EgressError) -> Refusal {
     let reason = match error {
         EgressError::Refused { .. } | EgressError::Invalid { .. } => Rejection::Refused,
         EgressError::Busy { .. } => Rejection::RateLimited,

@@ -15,6 +15,7 @@ use super::{
 
 /// The price published last, with how it came about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "it is the field of the answers")]
 pub struct Published {
     /// Its round.
     pub round_id: i64,

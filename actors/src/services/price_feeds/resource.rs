@@ -71,6 +71,7 @@ pub struct NewPriceFeed {
 /// What amends a price feed; absent fields stay as they are.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "null takes a bound away, and absence leaves it")]
 pub struct AmendPriceFeed {
     /// How often it is refreshed.
     pub update_interval: Option<String>,
@@ -101,6 +102,7 @@ pub struct AmendPriceFeed {
 }
 
 /// Tells a `null` from an absent field.
+#[expect(clippy::option_option, reason = "null takes a bound away, and absence leaves it")]
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<ExactNumber>>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     serde_json::from_value(value).map(Some).map_err(serde::de::Error::custom)

@@ -161,7 +161,7 @@ pub struct LatestPriceView {
 
 impl LatestPriceView {
     /// What a feed says of its published price.
-    pub(super) fn of(feed: &PriceFeed, published: Published) -> Self {
+    pub(super) fn of(feed: &PriceFeed, published: &Published) -> Self {
         Self {
             feed_id: feed.head.id,
             pair: feed.pair(),

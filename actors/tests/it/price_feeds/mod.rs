@@ -1,5 +1,6 @@
 //! Price feeds: observations, rounds, publications; then, in `refreshing`, sources and time.
 
+mod fixture;
 mod peer;
 mod refreshing;
 
