@@ -22,6 +22,7 @@ use crate::{
         accounts::TokenCache,
         executions::{ActionKinds, Desk},
         functions::Catalogue,
+        random,
     },
     settings::{Setting, Settings},
     signing::Signer,
@@ -47,7 +48,7 @@ pub struct Parts {
     pub sandbox: Sandbox,
     /// The way out.
     pub egress: Egress,
-    /// What signs executions, where the operator gave a key.
+    /// What signs executions and random values, where the operator gave a key.
     pub signer: Option<Signer>,
     /// The services outside that the operator named.
     pub peers: Peers,
@@ -77,7 +78,7 @@ pub struct Core {
     pub sandbox: Sandbox,
     /// The way out.
     pub egress: Egress,
-    /// What signs executions, where the operator gave a key.
+    /// What signs executions and random values, where the operator gave a key.
     pub signer: Option<Signer>,
     /// The services outside that the operator named.
     pub peers: Peers,
@@ -95,6 +96,8 @@ pub struct Core {
     pub functions: Catalogue,
     /// The executions that run here or are waited for here.
     pub executions: Desk,
+    /// The counters of the signing key that this daemon may give.
+    pub random: random::Desk,
     pub(crate) flights: Flights,
     pub(crate) tokens: TokenCache,
     pub(crate) duties: OnceLock<BTreeMap<&'static str, Arc<dyn Duty>>>,
@@ -130,6 +133,7 @@ impl Core {
             actions: parts.actions,
             functions: Catalogue::default(),
             executions: Desk::default(),
+            random: random::Desk::default(),
             metrics: Metrics::new(),
             mirror: Mirror::default(),
             health: HealthBoard::default(),

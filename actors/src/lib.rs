@@ -57,5 +57,6 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     services::functions::SETTINGS,
     services::functions::LIMIT_SETTINGS,
     services::price_feeds::SETTINGS,
+    services::random::SETTINGS,
     services::secrets::SETTINGS,
 ];

@@ -4,11 +4,15 @@ use std::fmt;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use ed25519_dalek::{Signer as _, SigningKey};
+use sl_store::Chance;
 use zeroize::Zeroizing;
 
 /// Signs with Ed25519 (RFC 8032).
 #[derive(Clone)]
-pub struct Signer(SigningKey);
+pub struct Signer {
+    key: SigningKey,
+    ephemeral: bool,
+}
 
 impl fmt::Debug for Signer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,19 +40,33 @@ impl Signer {
         if key.to_bytes().windows(2).all(|pair| pair[0] == pair[1]) {
             return Err("the signing key is a placeholder: its bytes are all alike".to_owned());
         }
-        Ok(Self(key))
+        Ok(Self { key, ephemeral: false })
+    }
+
+    /// A key made here and now, for development: it signs random values, which say so, and nothing else.
+    #[must_use]
+    pub fn ephemeral(chance: &dyn Chance) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        chance.fill(&mut *seed);
+        Self { key: SigningKey::from_bytes(&seed), ephemeral: true }
+    }
+
+    /// Whether it goes with the daemon.
+    #[must_use]
+    pub const fn is_ephemeral(&self) -> bool {
+        self.ephemeral
     }
 
     /// The public key, 32 bytes.
     #[must_use]
     pub fn public_key(&self) -> [u8; 32] {
-        self.0.verifying_key().to_bytes()
+        self.key.verifying_key().to_bytes()
     }
 
     /// The signature over a message, 64 bytes.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+        self.key.sign(message).to_bytes()
     }
 }
 

@@ -15,6 +15,7 @@ mod names;
 mod output;
 mod price_round;
 mod problem;
+mod randomness;
 mod request;
 mod schema;
 mod session;

@@ -13,6 +13,7 @@ use sl_actors::{
     egress::{Egress, EgressLimits, SystemResolver},
     sandbox::Sandbox,
     services::executions::ActionKinds,
+    signing::Signer,
 };
 use sl_http::{Operator, Server, Service};
 use sl_store::{
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     refusal::Refusal,
-    settings::{Config, OperatorToken, bounds, catalogue},
+    settings::{Config, Mode, OperatorToken, bounds, catalogue},
 };
 
 /// A daemon at work.
@@ -67,7 +68,9 @@ pub async fn boot_with(
     // The services that the operator named may be private.
     let allow = config.peers.iter().fold(config.egress_allow, |allow, peer| allow.opened_for(&peer.url));
     let egress = Egress::new((&settings).into(), allow, resolver).map_err(defect)?;
-    let (signer, peers, actions) = (config.signer, config.peers, ActionKinds::default());
+    let (peers, actions) = (config.peers, ActionKinds::default());
+    let made = || (config.mode == Mode::Dev).then(|| Signer::ephemeral(&*chance));
+    let signer = config.signer.or_else(made);
     let catalogue = catalogue();
     let parts =
         Parts { store, clock, chance, keys, settings, catalogue, sandbox, egress, signer, peers, actions };

@@ -14,6 +14,7 @@ pub mod dead_letters;
 pub mod executions;
 pub mod functions;
 pub mod price_feeds;
+pub mod random;
 pub mod secrets;
 
 /// Which of an account's things name these secrets: by secret, the names of those that do.
@@ -79,5 +80,6 @@ pub const ALL: &[&Service] = &[
     &executions::SERVICE,
     &functions::SERVICE,
     &price_feeds::SERVICE,
+    &random::SERVICE,
     &secrets::SERVICE,
 ];

@@ -11,6 +11,7 @@ mod executions;
 mod functions;
 mod pauses;
 mod price_feeds;
+mod random;
 mod redact;
 mod sandbox;
 mod script;

@@ -12,6 +12,7 @@ use sl_actors::{
         executions::Execution,
         functions::{Function, FunctionSource, FunctionVersion},
         price_feeds::{PriceFeed, PriceHost, PriceRound, PriceSnapshot, PriceState},
+        random::{RandomCounter, RandomValue},
         secrets::{Secret, SecretVersion},
     },
 };
@@ -51,6 +52,8 @@ async fn every(store: &Store) -> BTreeSet<&'static str> {
         PriceRound,
         PriceSnapshot,
         PriceHost,
+        RandomValue,
+        RandomCounter,
         Secret,
         SecretVersion,
     )

@@ -7,6 +7,7 @@ mod manifests;
 mod outputs;
 mod problems;
 mod program;
+mod randomness;
 mod retries;
 mod rounds;
 mod server;

@@ -99,7 +99,7 @@ pub const RANDOM_SIGNING_KEY: Named = Named::new(
     "random_signing_key",
     "RANDOM_SIGNING_KEY",
     Kind::Secret,
-    "32 bytes, base64 or hex: the Ed25519 seed that signs executions. Without one they are not signed.",
+    "32 bytes, base64 or hex: the Ed25519 seed that signs executions and random values. Without one executions are not signed and no random values made.",
 );
 
 /// Where prices come from.

@@ -6,6 +6,7 @@ mod functions;
 mod health;
 mod pause;
 mod price_feeds;
+mod random;
 mod secrets;
 mod tokens;
 mod tour;

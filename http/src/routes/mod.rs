@@ -8,6 +8,7 @@ mod executions;
 mod functions;
 mod open;
 mod price_feeds;
+mod random;
 mod secrets;
 mod system;
 
@@ -19,6 +20,7 @@ pub const GROUPS: &[(&str, &str, &str)] = &[
     ("functions", "JavaScript functions and their versions.", "functions"),
     ("executions", "Runs of functions, and what they log.", "executions"),
     ("pricefeeds", "Prices observed, agreed on and published.", "pricefeeds"),
+    ("random", "Random bytes that anybody can check.", "random"),
     ("pauses", "What of an account's work is held back.", "control"),
     ("dead_letters", "Work that was given up.", "dead_letters"),
     ("events", "What happens, live.", "control"),
@@ -42,6 +44,7 @@ pub fn all() -> Vec<Operation> {
         functions::table(),
         executions::table(),
         price_feeds::table(),
+        random::table(),
         control::table(),
     ];
     tables.into_iter().flatten().collect()

@@ -50,6 +50,7 @@ impl Stage {
                 }
                 "function" => self.make("functions", function(), "id").await,
                 "execution" => self.execution(&foreign).await,
+                "random" => self.random(&foreign).await,
                 "version" | "round" => "1".to_owned(),
                 "feed" => self.make("pricefeeds", feed(), "id").await,
                 "duty" => "executions".to_owned(),
@@ -70,6 +71,12 @@ impl Stage {
         let function = self.server.post(&format!("{account}/functions"), named("runs")).await.json();
         let path = format!("{account}/functions/{}/execute?wait=0s", function["id"].as_str().expect("an id"));
         let made = self.server.post(&path, json!({})).await;
+        assert!(made.status.is_success(), "{made:?}");
+        made.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    async fn random(&self, account: &str) -> String {
+        let made = self.server.post(&format!("{account}/random"), json!({})).await;
         assert!(made.status.is_success(), "{made:?}");
         made.json()["id"].as_str().expect("an id").to_owned()
     }

@@ -9,9 +9,10 @@ use sl_actors::{
     egress::{AllowList, Egress, EgressLimits, SystemResolver},
     sandbox::{HostProgram, Sandbox, SandboxLimits},
     settings::{Setting, Settings, Source},
+    signing::Signer,
 };
 use sl_http::{Config, Operator, Server, Service, serve};
-use sl_store::{SeededChance, SystemClock, memory::Memory};
+use sl_store::{OsChance, SeededChance, SystemClock, memory::Memory};
 use tokio_util::sync::CancellationToken;
 
 /// The operator's token.
@@ -54,7 +55,7 @@ pub async fn start_with(settings: &[(&Setting, u64)], config: Config) -> Running
         catalogue: sl_actors::settings::catalogue(),
         sandbox,
         egress,
-        signer: None,
+        signer: Some(Signer::ephemeral(&OsChance)),
         peers: sl_actors::peers::Peers::default(),
         actions: sl_actors::services::executions::ActionKinds::default(),
     });

@@ -72,7 +72,7 @@ impl Execution {
 
 /// Signs an execution that has ended, where this daemon signs.
 pub(super) fn seal(core: &Core, execution: &mut Execution) -> Result<(), Fault> {
-    match &core.signer {
+    match core.signer.as_ref().filter(|signer| !signer.is_ephemeral()) {
         Some(signer) => signed::sign(execution, signer),
         None => Ok(()),
     }
