@@ -52,6 +52,7 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     mirror::SETTINGS,
     sandbox::SETTINGS,
     services::accounts::SETTINGS,
+    services::automation::SETTINGS,
     services::control::SETTINGS,
     services::executions::SETTINGS,
     services::functions::SETTINGS,

@@ -25,7 +25,7 @@ use sl_store::{Batch, Fault, RetryPolicy, SYSTEM, Settlement, Work, WorkQuery};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Core, settings::Setting};
+use crate::{Core, pause::Ruling, settings::Setting};
 
 pub use actor::DutyStatus;
 pub(crate) use actor::{DutyActor, DutyMessage};
@@ -191,6 +191,22 @@ pub trait Duty: Send + Sync + 'static {
         _core: &'a Arc<Core>,
         _work: &'a Work,
         _batch: &'a mut Batch,
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Whether an item stands for a whole sequence of instants (a job's schedule). A resume neither keeps nor drops it: it
+    /// tells it by [`Duty::resumed`] what becomes of the instants of the pause.
+    fn is_sequence(&self, _work: &Work) -> bool {
+        false
+    }
+
+    /// Takes note of what a resume says about the instants of a sequence. May be called again with the same word.
+    fn resumed<'a>(
+        &'a self,
+        _core: &'a Arc<Core>,
+        _work: &'a Work,
+        _ruling: Ruling,
     ) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async { Ok(()) })
     }

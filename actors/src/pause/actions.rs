@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sl_store::{Batch, Code, Fault, Head, Key, Query, SYSTEM};
+use sl_store::{Batch, Code, Fault, Head, Key, NewEvent, Query, SYSTEM};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Pause, PauseScope};
 use crate::{
+    Core,
     action::{Action, Order, Tenant},
     check::Check,
     page::{Page, PageRequest},
@@ -84,9 +85,9 @@ impl Pause {
         }
     }
 
-    /// Whether only an operator may change or end it.
+    /// Whether only an operator may change or end it. What a duty paused, its owner may resume.
     pub(super) fn is_operators(&self) -> bool {
-        !self.actor.starts_with("token:")
+        !self.actor.starts_with("token:") && !self.actor.starts_with("duty:")
     }
 }
 
@@ -176,6 +177,50 @@ impl Action for PauseWork {
         tenant.core.mirror.told_of_accounts(&tenant.core).await;
         Ok(view)
     }
+}
+
+/// A pause that a duty begins by itself.
+pub(crate) struct Holding {
+    /// What it holds back.
+    pub scope: PauseScope,
+    /// Which.
+    pub target: String,
+    /// Why.
+    pub reason: String,
+    /// The duty.
+    pub duty: &'static str,
+}
+
+/// Adds a pause to the batch, unless one holds already; whoever commits it has the mirror read it afterwards. Its event is
+/// about `subject` of `account`.
+pub(crate) async fn hold(
+    core: &Core,
+    holding: Holding,
+    (account, subject): (Uuid, Uuid),
+    batch: &mut Batch,
+) -> Result<(), Fault> {
+    let now = core.clock.now();
+    let Holding { scope, target, reason, duty } = holding;
+    let id = Pause::id_of(scope, &target);
+    let before: Option<Pause> = core.store.find(Key::new(SYSTEM, id)).await?;
+    if before.as_ref().is_some_and(|pause| pause.holds(now)) {
+        return Ok(());
+    }
+    let head = before.as_ref().map_or_else(|| Head::new(SYSTEM, id, now), |before| before.head);
+    let actor = format!("duty:{duty}");
+    let pause = Pause { head, scope, target, reason, actor: actor.clone(), since: now, until: None };
+    write(batch, pause.clone(), before.is_some(), now);
+    batch.event(NewEvent {
+        account,
+        service: SERVICE,
+        kind: "pause.began",
+        subject,
+        actor,
+        request_id: None,
+        origin: None,
+        data: json!(pause.view()),
+    });
+    Ok(())
 }
 
 fn write(batch: &mut Batch, mut pause: Pause, replaces: bool, now: DateTime<Utc>) {

@@ -13,6 +13,7 @@ use sl_store::{Cell, Cells, Column, Entity, Fault, Head, Kind, SYSTEM, Table};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub(crate) use actions::{Holding, hold};
 pub use actions::{ListPauses, NewPause, PauseView, PauseWork, Target};
 pub use resume::{Resume, ResumeWork, Resumed};
 
@@ -60,6 +61,42 @@ pub enum Missed {
     /// All of it runs.
     #[default]
     All,
+}
+
+impl Missed {
+    const ALL: [(&'static str, Self); 3] =
+        [("drop", Self::Drop), ("latest", Self::Latest), ("all", Self::All)];
+
+    /// As it stands in rows and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, missed)| *missed == self).map_or("all", |(name, _)| *name)
+    }
+
+    /// Reads what [`Missed::as_str`] wrote.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, missed)| *missed)
+    }
+}
+
+/// What a resume says about the instants of a pause, to whoever has a whole sequence of them: a job's schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// What becomes of them.
+    pub missed: Missed,
+    /// Since when the pause held.
+    pub since: DateTime<Utc>,
+    /// Until when it did.
+    pub until: DateTime<Utc>,
+}
+
+impl Ruling {
+    /// Whether it is about this instant.
+    #[must_use]
+    pub fn covers(&self, instant: DateTime<Utc>) -> bool {
+        self.since <= instant && instant <= self.until
+    }
 }
 
 /// A pause.

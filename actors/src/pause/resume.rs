@@ -12,7 +12,7 @@ use sl_store::{Batch, Code, Fault, Key, NewEvent, SYSTEM, Settlement, Work, Work
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Missed, Pause, PauseScope, Target, actions::SERVICE};
+use super::{Missed, Pause, PauseScope, Ruling, Target, actions::SERVICE};
 use crate::{
     action::{Action, Tenant},
     together,
@@ -98,6 +98,13 @@ impl Backlog<'_> {
         let mut after = None;
         loop {
             let (items, next) = self.page(after).await?;
+            let (sequences, items): (Vec<Work>, Vec<Work>) =
+                items.into_iter().partition(|work| self.is_sequence(work));
+            self.rule(missed, &sequences).await?;
+            match missed {
+                Missed::Drop => dropped += sequences.len() as u64,
+                Missed::Latest | Missed::All => kept += sequences.len() as u64,
+            }
             let (keep, drop): (Vec<Work>, Vec<Work>) = items.into_iter().partition(|work| match missed {
                 Missed::All => true,
                 Missed::Drop => false,
@@ -112,13 +119,29 @@ impl Backlog<'_> {
         }
     }
 
+    /// Whether an item stands for a whole sequence of instants, and decides for itself about those of the pause.
+    fn is_sequence(&self, work: &Work) -> bool {
+        self.tenant.core.duty(&work.duty).is_some_and(|duty| duty.is_sequence(work))
+    }
+
+    /// Tells the sequences what becomes of the instants of the pause.
+    async fn rule(&self, missed: Missed, sequences: &[Work]) -> Result<(), Fault> {
+        let ruling = Ruling { missed, since: self.pause.since, until: self.now };
+        for work in sequences {
+            if let Some(duty) = self.tenant.core.duty(&work.duty) {
+                duty.resumed(&self.tenant.core, work, ruling).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The latest of each group, by due time and then id.
     async fn latest(&self) -> Result<HashMap<Group, (DateTime<Utc>, Uuid)>, Fault> {
         let mut latest: HashMap<Group, (DateTime<Utc>, Uuid)> = HashMap::new();
         let mut after = None;
         loop {
             let (items, next) = self.page(after).await?;
-            for work in &items {
+            for work in items.iter().filter(|work| !self.is_sequence(work)) {
                 let candidate = (work.due_at, work.id);
                 let best = latest.entry(group(work)).or_insert(candidate);
                 *best = candidate.max(*best);
@@ -149,7 +172,7 @@ impl Backlog<'_> {
         }
         let mut items = self.tenant.core.store.work(query).await?;
         let next = items.last().filter(|_| items.len() == PAGE).map(|last| last.id);
-        items.retain(|work| work.due_at >= self.pause.since);
+        items.retain(|work| work.due_at >= self.pause.since || self.is_sequence(work));
         Ok((items, next))
     }
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::{Core, duty::Duty, settings::Setting, why::Explain};
 
 pub mod accounts;
+pub mod automation;
 pub mod control;
 pub mod dead_letters;
 pub mod executions;
@@ -75,6 +76,7 @@ impl Service {
 /// Every service.
 pub const ALL: &[&Service] = &[
     &accounts::SERVICE,
+    &automation::SERVICE,
     &control::SERVICE,
     &dead_letters::SERVICE,
     &executions::SERVICE,

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod actors;
+mod automation;
 mod control;
 mod duties;
 mod egress;

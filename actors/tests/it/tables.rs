@@ -8,6 +8,7 @@ use sl_actors::{
     services::{
         self,
         accounts::{Account, Token, TokenUse},
+        automation::{Job, JobState, Run},
         dead_letters::DeadLetter,
         executions::Execution,
         functions::{Function, FunctionSource, FunctionVersion},
@@ -44,6 +45,9 @@ async fn every(store: &Store) -> BTreeSet<&'static str> {
         Pause,
         DeadLetter,
         Execution,
+        Job,
+        JobState,
+        Run,
         Function,
         FunctionVersion,
         FunctionSource,

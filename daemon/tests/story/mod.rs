@@ -1,6 +1,7 @@
 //! What users do, told once and run on both stores.
 
 mod accounts;
+mod automation;
 mod daemons;
 mod functions;
 mod health;

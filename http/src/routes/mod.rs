@@ -3,6 +3,7 @@
 use crate::operation::Operation;
 
 mod accounts;
+mod automation;
 mod control;
 mod executions;
 mod functions;
@@ -18,6 +19,7 @@ pub const GROUPS: &[(&str, &str, &str)] = &[
     ("tokens", "An account's tokens.", "accounts"),
     ("secrets", "What functions know and nobody reads.", "secrets"),
     ("functions", "JavaScript functions and their versions.", "functions"),
+    ("jobs", "What runs by the clock, and when something happens.", "automation"),
     ("executions", "Runs of functions, and what they log.", "executions"),
     ("pricefeeds", "Prices observed, agreed on and published.", "pricefeeds"),
     ("random", "Random bytes that anybody can check.", "random"),
@@ -45,6 +47,7 @@ pub fn all() -> Vec<Operation> {
         executions::table(),
         price_feeds::table(),
         random::table(),
+        automation::table(),
         control::table(),
     ];
     tables.into_iter().flatten().collect()

@@ -1,0 +1,100 @@
+//! Jobs that wait for events.
+//!
+//! A job does not hear what jobs that wait for events do themselves (their runs and those runs' executions): two of them
+//! would call each other for ever.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value, json};
+use sl_store::{Batch, Event, Fault, Head, Query, SYSTEM};
+use uuid::Uuid;
+
+use super::{
+    job::{Job, On},
+    named::RunKind,
+    rules::is_kind,
+    run::Run,
+};
+use crate::Core;
+
+/// As whose doing the runs of jobs that wait for events are told.
+const LISTENER: &str = "listener:";
+
+/// So many jobs are read at a time.
+const PAGE: usize = 500;
+
+/// Adds to the batch a run of each job for each event it waits for.
+pub(super) fn hear<'a>(
+    core: &'a Arc<Core>,
+    events: &'a [Event],
+    batch: &'a mut Batch,
+) -> BoxFuture<'a, Result<(), Fault>> {
+    Box::pin(async move {
+        let mut by_account: BTreeMap<Uuid, Vec<&Event>> = BTreeMap::new();
+        for event in
+            events.iter().filter(|event| event.account != SYSTEM && !event.actor.starts_with(LISTENER))
+        {
+            by_account.entry(event.account).or_default().push(event);
+        }
+        for (account, events) in by_account {
+            for job in listening(core, account).await? {
+                let wanted =
+                    events.iter().filter(|event| job.on.as_ref().is_some_and(|on| is_wanted(on, event)));
+                for event in wanted {
+                    begin(core, &job, event, batch);
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+async fn listening(core: &Core, account: Uuid) -> Result<Vec<Job>, Fault> {
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let query = Query::of(account).equal("listens", true).oldest_first().after(after).limit(PAGE);
+        let page: Vec<Job> = core.store.list(query).await?;
+        let full = page.len() == PAGE;
+        after = page.last().map(|last| last.head.id);
+        found.extend(page);
+        if !full {
+            return Ok(found);
+        }
+    }
+}
+
+fn is_wanted(on: &On, event: &Event) -> bool {
+    is_kind(&on.kind, &event.kind)
+        && on.filter.iter().all(|(name, wanted)| match name.as_str() {
+            "subject" => {
+                wanted.as_str().is_some_and(|id| id.eq_ignore_ascii_case(&event.subject.to_string()))
+            }
+            "service" => wanted == event.service.as_str(),
+            "actor" => wanted == event.actor.as_str(),
+            pointer => event.data.pointer(pointer).unwrap_or(&Value::Null) == wanted,
+        })
+}
+
+fn begin(core: &Core, job: &Job, event: &Event, batch: &mut Batch) {
+    let now = core.clock.now();
+    let head = Head::new(job.head.account_id, core.ids.next(), now);
+    let mut run = Run::new(head, job.head.id, RunKind::Event, format!("{LISTENER}{}", job.head.id));
+    run.event = Some(event.position.to_string());
+    run.params = Map::from_iter([("event".to_owned(), told(event))]);
+    batch.insert(&run).event(run.told()).enqueue(run.work(core.ids.next(), now));
+}
+
+/// The event as the function is given it.
+fn told(event: &Event) -> Value {
+    json!({
+        "id": event.position.to_string(),
+        "kind": event.kind,
+        "service": event.service,
+        "subject": event.subject,
+        "actor": event.actor,
+        "at": event.at,
+        "data": event.data,
+    })
+}
