@@ -50,6 +50,8 @@ impl Stage {
                 }
                 "function" => self.make("functions", function(), "id").await,
                 "execution" => self.execution(&foreign).await,
+                "job" => self.job(&foreign).await,
+                "run" => self.run(&foreign).await,
                 "random" => self.random(&foreign).await,
                 "version" | "round" => "1".to_owned(),
                 "feed" => self.make("pricefeeds", feed(), "id").await,
@@ -70,6 +72,19 @@ impl Stage {
     async fn execution(&self, account: &str) -> String {
         let function = self.server.post(&format!("{account}/functions"), named("runs")).await.json();
         let path = format!("{account}/functions/{}/execute?wait=0s", function["id"].as_str().expect("an id"));
+        let made = self.server.post(&path, json!({})).await;
+        assert!(made.status.is_success(), "{made:?}");
+        made.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    async fn job(&self, account: &str) -> String {
+        let function = self.server.post(&format!("{account}/functions"), named("by the clock")).await.json();
+        let job = json!({"name": "theirs", "schedule": "@yearly", "function_id": function["id"]});
+        self.make("automation/jobs", job, "id").await
+    }
+
+    async fn run(&self, account: &str) -> String {
+        let path = format!("{account}/automation/jobs/{}/trigger", self.things["job"]);
         let made = self.server.post(&path, json!({})).await;
         assert!(made.status.is_success(), "{made:?}");
         made.json()["id"].as_str().expect("an id").to_owned()
