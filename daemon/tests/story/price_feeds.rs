@@ -1,11 +1,17 @@
 //! Price feeds: observed by hand and from sources, agreed on, published, told.
 
-use std::time::Duration;
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::{each_store, function, text, until};
+use crate::world::{account, each_store, function, on_threads, process::Daemon, text, until};
 
 #[test]
 fn a_price_is_published_when_it_moves_enough() {
@@ -138,5 +144,48 @@ fn a_feed_is_refreshed_paused_and_explained() {
         let why = world.client.get(&format!("{account}/why/{}", text(&feed, "id"))).await.expect(200);
         assert_eq!(why["causes"][0]["code"], "paused", "{why}");
         world.client.post(&format!("{path}/resume"), &json!({"missed": "drop"})).await.expect(200);
+    });
+}
+
+/// A price service on loopback; answers its address and the request lines and headers it was sent.
+fn price_service(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let hearing = heard.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut head = BufReader::new(&stream).lines().map_while(Result::ok);
+            let head: Vec<String> = head.by_ref().take_while(|line| !line.is_empty()).collect();
+            hearing.lock().unwrap_or_else(PoisonError::into_inner).extend(head);
+            let length = answer.len();
+            let mut writer: &TcpStream = &stream;
+            // Whoever asked may have gone.
+            let _ = write!(
+                writer,
+                "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{answer}"
+            );
+        }
+    });
+    (address, heard)
+}
+
+#[test]
+fn the_operators_price_service_may_be_private_and_is_asked_as_before() {
+    on_threads(async {
+        let (address, heard) = price_service(r#"{"price": 17.125, "source": "exchange"}"#);
+        let url = format!("http://{address}/price");
+        let daemon =
+            Daemon::start(&[("PRICEFEED_FETCH_URL", &url), ("PRICEFEED_FETCH_KEY", "the key of prices")]);
+        let client = daemon.client();
+        let new = json!({"base_asset": "NEO", "quote_asset": "USD", "deviation_percent": 1});
+        let account = account(&client).await;
+        let feed = client.post(&format!("{account}/pricefeeds"), &new).await.expect(201);
+        let path = format!("{account}/pricefeeds/{}/latest", text(&feed, "id"));
+        let latest = until(&client, &path, Duration::from_secs(20), |seen| seen["price"].is_string()).await;
+        assert_eq!((&latest["price"], &latest["reason"]), (&json!("17.125"), &json!("first")), "{latest}");
+        let heard = heard.lock().unwrap_or_else(PoisonError::into_inner).join("\n").to_lowercase();
+        assert!(heard.starts_with("get /price?base=neo&quote=usd http/1.1"), "{heard}");
+        assert!(heard.contains("authorization: bearer the key of prices"), "{heard}");
     });
 }
