@@ -110,3 +110,33 @@ test("an operator signs in, runs a function, pauses and resumes", async () => {
   await page.waitForSelector("input[name=token]");
   expect(complaints).toEqual([]);
 }, 60_000);
+
+test("a price feed is made, given a price, and shows its rounds", async () => {
+  const account = await api("POST", "/accounts", { owner: "browser" });
+  const { page, complaints } = await watched();
+  await page.goto(origin);
+  await page.fill("input[name=token]", TOKEN);
+  await page.click("button[type=submit]");
+  await page.waitForSelector("h1:has-text('Overview')");
+  await page.click("nav >> text=Accounts");
+  await page.click(`text=${account.id}`);
+  await page.click("nav >> text=Price feeds");
+  await page.click("button:has-text('New price feed')");
+  await page.fill("input[name=base_asset]", "neo");
+  await page.fill("input[name=quote_asset]", "usd");
+  await page.fill("input[name=deviation_percent]", "0.5");
+  await page.click("form >> button:has-text('Create')");
+  await page.locator("td", { hasText: "NEO/USD" }).waitFor({ timeout: 10_000 });
+
+  await page.locator("td a").first().click();
+  await page.waitForSelector("h1:has-text('Price feeds: NEO/USD')");
+  await page.locator("section", { hasText: "Snapshots" }).getByRole("button", { name: "Add" }).click();
+  await page.fill("input[name=price]", "12.50");
+  await page.locator("form").getByRole("button", { name: "Add" }).click();
+  await page.locator("dd", { hasText: "12.5" }).first().waitFor({ timeout: 10_000 });
+  await page.locator("td", { hasText: "published" }).first().waitFor({ timeout: 10_000 });
+  await page.click("button:has-text('Refresh')");
+  await page.locator("h2", { hasText: "Refresh a price feed now" }).waitFor({ timeout: 10_000 });
+  await page.screenshot({ path: resolve(TARGET, "../price-feed.png"), fullPage: true });
+  expect(complaints).toEqual([]);
+}, 60_000);

@@ -6,6 +6,7 @@ import { DutiesPage } from "./services/duties.tsx";
 import { ExecutionPage, ExecutionsPage } from "./services/executions.tsx";
 import { FunctionPage, FunctionsPage, NewFunctionPage } from "./services/functions.tsx";
 import { OverviewPage } from "./services/overview.tsx";
+import { CollectionPage, ItemPage, RESOURCES, ResourceLinks } from "./services/resources.tsx";
 import { useSession, useSessions } from "./session.tsx";
 
 /** The pages of the dashboard. */
@@ -25,6 +26,18 @@ export function App() {
         <Route path="accounts/:account/functions/:id" element={<FunctionPage />} />
         <Route path="accounts/:account/executions" element={<ExecutionsPage />} />
         <Route path="accounts/:account/executions/:id" element={<ExecutionPage />} />
+        {RESOURCES.flatMap((resource) => [
+          <Route
+            key={resource.segment}
+            path={`accounts/:account/${resource.segment}`}
+            element={<CollectionPage key={resource.segment} {...resource} />}
+          />,
+          <Route
+            key={`${resource.segment}/:item`}
+            path={`accounts/:account/${resource.segment}/:item`}
+            element={<ItemPage key={resource.segment} {...resource} />}
+          />,
+        ])}
         <Route path="*" element={<Navigate to="/" replace />} />
       </Route>
     </Routes>
@@ -80,6 +93,7 @@ function AccountLinks({ fallback }: { fallback: string | undefined }) {
       </NavLink>
       <NavLink to={`/accounts/${shown}/functions`}>Functions</NavLink>
       <NavLink to={`/accounts/${shown}/executions`}>Executions</NavLink>
+      <ResourceLinks account={shown} />
     </>
   );
 }

@@ -1,7 +1,8 @@
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 
-import { bodyOf, fieldsOf, type Document, type FormField } from "./schema.ts";
+import { useDocument } from "./document.ts";
+import { bodyOf, fieldsOf, type FormField } from "./schema.ts";
 import { Trouble } from "./trouble.tsx";
 
 interface FormProps<T> {
@@ -19,17 +20,11 @@ interface FormProps<T> {
 
 /** A form for a body of the API, made from its schema: names, types, bounds and words are the document's. */
 export function Form<T>({ schema, verb, submit, done, initial, without }: FormProps<T>) {
-  const document = useQuery({ queryKey: ["openapi"], queryFn: readDocument, staleTime: Number.POSITIVE_INFINITY });
+  const document = useDocument();
   if (document.isPending) return <p className="empty">Loading…</p>;
   if (document.isError) return <Trouble error={document.error} />;
   const fields = fieldsOf(document.data, schema).filter((field) => !without?.includes(field.name));
   return <Fields fields={fields} verb={verb} submit={submit} done={done} initial={initial} />;
-}
-
-async function readDocument(): Promise<Document> {
-  const response = await fetch("/openapi.json");
-  if (!response.ok) throw new Error(`the API's document cannot be read (${response.status})`);
-  return (await response.json()) as Document;
 }
 
 function Fields<T>({ fields, verb, submit, done, initial }: Omit<FormProps<T>, "schema"> & { fields: FormField[] }) {

@@ -1,6 +1,16 @@
 /** What of an OpenAPI 3.1 document a form is made from. */
 export interface Document {
+  paths?: Record<string, Record<string, DocumentedOperation>>;
   components?: { schemas?: Record<string, Schema> };
+}
+
+/** One operation as the document has it. */
+export interface DocumentedOperation {
+  operationId: string;
+  summary?: string;
+  parameters?: { $ref?: string }[];
+  requestBody?: { content?: Record<string, { schema?: Schema }> };
+  "x-columns"?: string[];
 }
 
 export interface Schema {
