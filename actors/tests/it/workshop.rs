@@ -10,7 +10,7 @@ use sl_actors::{
     idempotency::{self, Admission, Keyed},
     resource::Create,
     services::{
-        executions::{ActionKind, Execute, ExecutionView, FetchExecution, Status},
+        executions::{ActionKind, ActionKinds, Execute, ExecutionView, FetchExecution, Status},
         functions::{Function, FunctionView, NewFunction},
         secrets::{CreateSecret, NewSecret},
     },
@@ -51,9 +51,9 @@ impl Plan {
         self
     }
 
-    /// Teaches it other actions.
+    /// Gives functions these actions and no others.
     pub fn actions(mut self, kinds: &'static [ActionKind]) -> Self {
-        self.0.actions = self.0.actions.with(kinds);
+        self.0.actions = ActionKinds::of(kinds);
         self
     }
 

@@ -1,5 +1,6 @@
 //! What must survive what, with real processes: the quick form of each promise. `./x soak` runs the full form.
 
+mod actions;
 mod database;
 mod neighbours;
 mod requests;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod automation;
+mod actions;
 mod daemons;
 mod functions;
 mod health;

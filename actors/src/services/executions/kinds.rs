@@ -73,18 +73,15 @@ pub struct ActionKinds(Arc<BTreeMap<&'static str, &'static ActionKind>>);
 impl Default for ActionKinds {
     /// Those of every service.
     fn default() -> Self {
-        let all = services::ALL.iter().flat_map(|service| service.actions);
-        Self(Arc::new(all.map(|kind| (kind.name, kind)).collect()))
+        Self::of(services::ALL.iter().flat_map(|service| service.actions))
     }
 }
 
 impl ActionKinds {
-    /// With these besides, in the place of those of the same name.
+    /// These and no others.
     #[must_use]
-    pub fn with(&self, more: &'static [ActionKind]) -> Self {
-        let mut kinds = (*self.0).clone();
-        kinds.extend(more.iter().map(|kind| (kind.name, kind)));
-        Self(Arc::new(kinds))
+    pub fn of(kinds: impl IntoIterator<Item = &'static ActionKind>) -> Self {
+        Self(Arc::new(kinds.into_iter().map(|kind| (kind.name, kind)).collect()))
     }
 
     /// The one of this name.

@@ -217,6 +217,7 @@ async fn a_failed_action_stops_none_of_those_after_it(ground: Ground) {
     assert_eq!(done[1]["error"]["errors"][0]["pointer"], "/feedId");
     assert_eq!(done[2]["error"]["code"], "internal");
     assert!(!done[2].to_string().contains("on purpose"), "a panic's words are for the log");
+    assert_eq!(done[3]["error"]["code"], "unknown_action");
     assert_eq!(done[4]["error"]["code"], "too_large");
     noted(&shop, function.id, &[1, 3]).await;
     nothing_left(&shop).await;
