@@ -1,6 +1,7 @@
 //! What must survive what, with real processes: the quick form of each promise. `./x soak` runs the full form.
 
 mod actions;
+mod canary;
 mod database;
 mod neighbours;
 mod requests;
