@@ -61,11 +61,18 @@ async fn measure(tenants: usize, rounds: usize) {
     );
     let mut ratios = Vec::new();
     for _ in 0..rounds {
-        let theirs = p50(&bare, async |actor| {
-            actor.call(Asked::Nothing, None).await.unwrap();
+        let theirs = p50(&bare, |actor| {
+            let actor = actor.clone();
+            async move {
+                actor.call(Asked::Nothing, None).await.unwrap();
+            }
         })
         .await;
-        let ours = p50(&accounts, async |account| ask(&runtime, *account, Nothing).await).await;
+        let ours = p50(&accounts, |account| {
+            let (runtime, account) = (runtime.clone(), *account);
+            async move { ask(&runtime, account, Nothing).await }
+        })
+        .await;
         ratios.push(ours.as_secs_f64() / theirs.as_secs_f64());
         println!("  call {ours:?} / {theirs:?}");
     }
@@ -75,7 +82,7 @@ async fn measure(tenants: usize, rounds: usize) {
 }
 
 /// The median of one call to each.
-async fn p50<T>(all: &[T], mut call: impl AsyncFnMut(&T)) -> Duration {
+async fn p50<T, F: Future<Output = ()>>(all: &[T], mut call: impl FnMut(&T) -> F) -> Duration {
     let mut took = Vec::with_capacity(all.len());
     for one in all {
         let began = Instant::now();

@@ -14,6 +14,9 @@ use crate::{
     signature, value,
 };
 
+/// Checks an answer, with the key that it must have been signed with, where one is pinned; gives the key.
+type Verify = fn(&Value, Option<&VerifyingKey>) -> Outcome<VerifyingKey>;
+
 /// The command.
 pub fn command() -> Command {
     Command::new("verify")
@@ -51,7 +54,7 @@ pub async fn run(session: &Session, what: &str, matches: &ArgMatches) -> Outcome
             signature::public_key(&text).ok_or_else(|| Failure::usage("--public-key: no Ed25519 public key"))
         })
         .transpose()?;
-    let (path, verify): (_, fn(&Value, Option<&VerifyingKey>) -> Outcome<VerifyingKey>) = match what {
+    let (path, verify): (_, Verify) = match what {
         "random" => ("/accounts/{account}/random/{random}", randomness::verify),
         _ => ("/accounts/{account}/executions/{execution}", signature::verify),
     };

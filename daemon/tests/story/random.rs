@@ -13,7 +13,7 @@ use crate::world::{SIGNING_KEY, each_store, function, process::program, text};
 /// What `slctl verify random` says to an answer: its exit code.
 fn verify(answer: &Value) -> Option<i32> {
     let key = Signer::parse(SIGNING_KEY).expect("a key").public_key();
-    let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = key.map(|byte| format!("{byte:02x}")).concat();
     let mut checked = Command::new(program("slctl"))
         .args(["verify", "random", "--file", "-", "--public-key", &key])
         .env_clear()

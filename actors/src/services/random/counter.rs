@@ -47,17 +47,14 @@ async fn reserve(core: &Core, signer: &Signer) -> Result<Block, Fault> {
     let key = Key::new(SYSTEM, id_of(&public_key));
     for _ in 0..ATTEMPTS {
         let mut batch = Batch::new();
-        let last = match core.store.find::<RandomCounter>(key).await? {
-            Some(mut counter) => {
-                counter.reserved = counter.reserved.saturating_add(size);
-                batch.replace(&mut counter, now);
-                counter.reserved
-            }
-            None => {
-                let head = Head::new(SYSTEM, key.id, now);
-                batch.insert(&RandomCounter { head, public_key: public_key.clone(), reserved: size });
-                size
-            }
+        let last = if let Some(mut counter) = core.store.find::<RandomCounter>(key).await? {
+            counter.reserved = counter.reserved.saturating_add(size);
+            batch.replace(&mut counter, now);
+            counter.reserved
+        } else {
+            let head = Head::new(SYSTEM, key.id, now);
+            batch.insert(&RandomCounter { head, public_key: public_key.clone(), reserved: size });
+            size
         };
         match core.store.commit(batch).await {
             Ok(()) => return Ok(Block { next: last - size + 1, last }),

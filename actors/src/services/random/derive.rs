@@ -122,7 +122,7 @@ fn decimal(bytes: &[u8]) -> String {
             limbs.push(carry);
         }
     }
-    let padded: String = limbs.iter().rev().map(|limb| format!("{limb:09}")).collect();
+    let padded = limbs.iter().rev().map(|limb| format!("{limb:09}")).collect::<Vec<_>>().concat();
     let digits = padded.trim_start_matches('0');
     if digits.is_empty() { "0".to_owned() } else { digits.to_owned() }
 }
