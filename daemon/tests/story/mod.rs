@@ -1,8 +1,8 @@
 //! What users do, told once and run on both stores.
 
 mod accounts;
-mod automation;
 mod actions;
+mod automation;
 mod daemons;
 mod functions;
 mod health;
