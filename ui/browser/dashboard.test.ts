@@ -140,3 +140,28 @@ test("a price feed is made, given a price, and shows its rounds", async () => {
   await page.screenshot({ path: resolve(TARGET, "../price-feed.png"), fullPage: true });
   expect(complaints).toEqual([]);
 }, 60_000);
+
+test("every page of an account opens, and the form of each has its fields", async () => {
+  const account = await api("POST", "/accounts", { owner: "browser" });
+  const { page, complaints } = await watched();
+  await page.goto(origin);
+  await page.fill("input[name=token]", TOKEN);
+  await page.click("button[type=submit]");
+  await page.waitForSelector("h1:has-text('Overview')");
+  await page.click("nav >> text=Accounts");
+  await page.click(`text=${account.id}`);
+  await page.locator("nav a", { hasText: "Price feeds" }).waitFor();
+  const places = await page.locator("nav a").evaluateAll((links) => links.map((link) => link.getAttribute("href") ?? ""));
+  for (const place of places.filter((one) => one.includes(account.id))) {
+    await page.click(`nav a[href="${place}"]`);
+    await page.locator("p.empty, table, .facts").first().waitFor();
+    await page.locator("text=Loading…").waitFor({ state: "hidden", timeout: 10_000 });
+    const add = page.locator(".title button").first();
+    if (await add.count()) {
+      await add.click();
+      await page.locator("form .field").first().waitFor();
+    }
+    expect(await page.locator("[role=alert]").allTextContents(), place).toEqual([]);
+  }
+  expect(complaints).toEqual([]);
+}, 60_000);

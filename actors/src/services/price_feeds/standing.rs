@@ -339,3 +339,6 @@ fn rejected(input: &Input, reason: Rejection, now: DateTime<Utc>) -> Reject {
         count: 1,
     }
 }
+
+#[cfg(test)]
+mod tests;
