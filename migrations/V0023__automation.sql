@@ -46,6 +46,7 @@ CREATE TABLE automation_states (
     moved_to     timestamptz,
     last_run     timestamptz,
     failures     bigint      NOT NULL,
+    busy         boolean     NOT NULL,
     missed       text,
     missed_since timestamptz,
     missed_until timestamptz,

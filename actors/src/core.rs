@@ -19,7 +19,7 @@ use crate::{
     peers::Peers,
     sandbox::Sandbox,
     services::{
-        accounts::TokenCache,
+        accounts::{Known, TokenCache},
         executions::{ActionKinds, Desk},
         functions::Catalogue,
         random,
@@ -100,6 +100,7 @@ pub struct Core {
     pub random: random::Desk,
     pub(crate) flights: Flights,
     pub(crate) tokens: TokenCache,
+    pub(crate) known: Known,
     pub(crate) duties: OnceLock<BTreeMap<&'static str, Arc<dyn Duty>>>,
     pub(crate) cursor_mac: Hmac<Sha256>,
 }
@@ -140,6 +141,7 @@ impl Core {
             bells: Bells::default(),
             flights: Flights::default(),
             tokens: TokenCache::default(),
+            known: Known::default(),
             duties: OnceLock::new(),
             cursor_mac,
         })

@@ -64,6 +64,9 @@ impl Account {
     #[must_use]
     pub fn settings(&self, daemon: &Settings) -> Settings {
         let mut settings = daemon.clone();
+        if self.limits.is_empty() {
+            return settings;
+        }
         for setting in settings::catalogue() {
             if let Some(value) = self.limits.get(setting.name) {
                 settings = settings.with(setting, *value, Source::Account);

@@ -14,6 +14,7 @@
 mod account;
 mod actions;
 mod authenticate;
+mod known;
 mod removal;
 mod text;
 mod token;
@@ -23,6 +24,7 @@ pub use account::{Account, AccountView, AmendAccount, NewAccount, Status};
 pub use actions::{AccountFilters, CreateAccount, DeleteAccount, FetchAccount, ListAccounts, PatchAccount};
 pub(crate) use authenticate::TokenCache;
 pub use authenticate::authenticate;
+pub use known::Known;
 pub use removal::AccountRemoval;
 pub use token::{Token, TokenUse};
 pub use tokens::{CreateToken, CreatedToken, FetchToken, ListTokens, NewToken, RevokeToken, TokenView};

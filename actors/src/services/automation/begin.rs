@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
-use sl_store::{Batch, Cell, Code, Fault, Filter, Head, Key, Query, SYSTEM};
+use sl_store::{Batch, Cell, Code, Fault, Filter, Head, Key, Query};
 use uuid::Uuid;
 
 use super::{
@@ -18,10 +18,7 @@ use super::{
 use crate::{
     Core,
     pause::{self, Pause, PauseScope},
-    services::{
-        accounts::Account,
-        executions::{self, Sequel, Start, Trigger},
-    },
+    services::executions::{self, Sequel, Start, Trigger},
     settings::Settings,
 };
 
@@ -47,15 +44,21 @@ pub(super) struct Desk<'a> {
 impl<'a> Desk<'a> {
     /// Reads all of it; none where job or account are gone.
     pub async fn open(core: &'a Arc<Core>, account: Uuid, job: Uuid) -> Result<Option<Self>, Fault> {
+        let Some(desk) = Self::quick(core, account, job).await? else { return Ok(None) };
+        let open = open_runs(core, Key::new(account, job)).await?;
+        Ok(Some(Self { open, ..desk }))
+    }
+
+    /// The same for the next slot, which runs that only wait to be begun do not concern.
+    pub async fn quick(core: &'a Arc<Core>, account: Uuid, job: Uuid) -> Result<Option<Self>, Fault> {
         let key = Key::new(account, job);
-        let (found, state, owner, open) = futures_util::try_join!(
+        let (found, state, settings) = futures_util::try_join!(
             core.store.find::<Job>(key),
             core.store.find::<JobState>(key),
-            core.store.find::<Account>(Key::new(SYSTEM, account)),
-            open_runs(core, key),
+            core.known.settings(core, account),
         )?;
-        let (Some(job), Some(state), Some(owner)) = (found, state, owner) else { return Ok(None) };
-        let settings = owner.settings(&core.settings);
+        let (Some(job), Some(state), Some(settings)) = (found, state, settings) else { return Ok(None) };
+        let open = if state.busy { open_runs(core, key).await? } else { Vec::new() };
         Ok(Some(Self { open, ..Self::of(core, settings, job, state) }))
     }
 

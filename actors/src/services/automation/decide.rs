@@ -37,7 +37,7 @@ impl Step {
 
 /// Decides about the slots of a job that are due, `most` of them.
 pub(super) async fn step(core: &Arc<Core>, work: &Work, most: usize) -> Result<Step, Fault> {
-    let Some(mut desk) = Desk::open(core, work.account, work.subject).await? else {
+    let Some(mut desk) = Desk::quick(core, work.account, work.subject).await? else {
         return Ok(Step::nothing(Batch::new()));
     };
     let Some(timetable) = desk.job.timetable()?.filter(|_| desk.job.enabled) else {

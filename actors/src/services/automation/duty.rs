@@ -173,6 +173,7 @@ impl Desk<'_> {
     /// other unseen.
     pub fn close(mut self) -> Batch {
         let now = self.now;
+        self.state.busy = !self.open.is_empty();
         self.batch.replace(&mut self.state, now);
         self.batch
     }

@@ -309,7 +309,7 @@ impl Resource for Job {
 
     async fn amend(&mut self, mut patch: AmendJob, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
         let gone = || Fault::not_found("job");
-        let mut desk = Desk::open(&tenant.core, tenant.account_id, self.head.id).await?.ok_or_else(gone)?;
+        let mut desk = Desk::quick(&tenant.core, tenant.account_id, self.head.id).await?.ok_or_else(gone)?;
         let moved = patch.next_run.take();
         if patch.schedule.is_some() && patch.on.is_some() {
             return Err(admit::either_or());

@@ -38,9 +38,11 @@ pub(super) async fn step(core: &Arc<Core>, work: &Work) -> Result<Step, Fault> {
     }
     let now = desk.now;
     desk.batch.replace(&mut run, now).event(run.told());
+    desk.open.extend(later);
     if run.status.is_final() {
-        desk.open.extend(later);
         desk.call_next();
+    } else {
+        desk.open.push(run);
     }
     Ok(desk.step())
 }

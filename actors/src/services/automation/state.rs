@@ -21,6 +21,8 @@ pub struct JobState {
     pub last_run: Option<DateTime<Utc>>,
     /// How many runs in a row have failed.
     pub failures: i64,
+    /// Whether runs go on, or wait for one that does.
+    pub busy: bool,
     /// What the last resume said, until its slots are decided.
     pub ruling: Option<Ruling>,
 }
@@ -29,7 +31,16 @@ impl JobState {
     /// The state of a job whose slots up to `decided` are of no concern.
     #[must_use]
     pub const fn new(head: Head, decided: DateTime<Utc>) -> Self {
-        Self { head, decided, next_slot: None, moved_to: None, last_run: None, failures: 0, ruling: None }
+        Self {
+            head,
+            decided,
+            next_slot: None,
+            moved_to: None,
+            last_run: None,
+            failures: 0,
+            busy: false,
+            ruling: None,
+        }
     }
 }
 
@@ -44,6 +55,7 @@ impl Entity for JobState {
             Column::nullable("moved_to", Kind::Time),
             Column::nullable("last_run", Kind::Time),
             Column::new("failures", Kind::Int),
+            Column::new("busy", Kind::Bool),
             Column::nullable("missed", Kind::Text),
             Column::nullable("missed_since", Kind::Time),
             Column::nullable("missed_until", Kind::Time),
@@ -67,6 +79,7 @@ impl Entity for JobState {
             self.moved_to.into(),
             self.last_run.into(),
             self.failures.into(),
+            self.busy.into(),
             self.ruling.map(|ruling| ruling.missed.as_str().to_owned()).into(),
             self.ruling.map(|ruling| ruling.since).into(),
             self.ruling.map(|ruling| ruling.until).into(),
@@ -82,6 +95,7 @@ impl Entity for JobState {
             moved_to: cells.maybe_time()?,
             last_run: cells.maybe_time()?,
             failures: cells.int()?,
+            busy: cells.bool()?,
             ruling: match (cells.maybe_text()?, cells.maybe_time()?, cells.maybe_time()?) {
                 (Some(missed), Some(since), Some(until)) => {
                     Missed::read(&missed).map(|missed| Ruling { missed, since, until })
@@ -99,6 +113,7 @@ impl Entity for JobState {
             moved_to: Some(at),
             last_run: Some(at),
             failures: 2,
+            busy: true,
             ruling: Some(Ruling { missed: Missed::Latest, since: at, until: at }),
             ..Self::new(head(2), at)
         };
