@@ -1,6 +1,9 @@
 //! Sources of a feed as tenants name them: checked, and their headers sealed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json_path::JsonPath;
@@ -28,7 +31,7 @@ const HEADERS: usize = 20;
 const HEADER_BYTES: usize = 4_096;
 
 /// A place to ask for prices by `GET`.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewPriceSource)]
 pub struct NewSource {
@@ -44,6 +47,19 @@ pub struct NewSource {
     /// What its observations are called; the URL's host unless said otherwise. Unique in the feed.
     #[schema(max_length = 128)]
     pub name: Option<String>,
+}
+
+impl fmt::Debug for NewSource {
+    /// Without query and headers' values: either may hold a secret.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.split(['?', '#']).next().unwrap_or_default();
+        let headers: Vec<&String> = self.headers.keys().collect();
+        formatter
+            .debug_struct("NewSource")
+            .field("url", &url)
+            .field("headers", &headers)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A source as it is answered.

@@ -1,25 +1,29 @@
 //! Sources that answer well and badly, slots, heartbeats, hosts that ask to wait, two daemons.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use serde_json::json;
 use sl_actors::{
-    Parts,
+    KeyRing, Parts,
     pause::{NewPause, PauseWork, Resume, ResumeWork, Target},
     peers::Peer as Named,
-    services::price_feeds::{FetchFeed, FetchLatest, PriceFeed, PriceFeedView, Reason, Refresh, Rejection},
+    services::price_feeds::{
+        DUTY, FetchFeed, FetchLatest, PriceFeed, PriceFeedView, Reason, Refresh, Rejection,
+    },
+    services::secrets::progress,
 };
 use sl_store::{Cell, Entity as _, Key};
 use uuid::Uuid;
 
 use super::{amend, feed, observe, open, peer::Peer, round, rounds, snapshots};
-use crate::world::{Ground, World, on_both, start, until};
+use crate::world::{Ground, World, on_both, random, start, until};
 
 on_both! {
     each_source_counts_or_is_rejected_with_its_reason
     the_operators_price_service_is_asked_with_its_key
     headers_are_sent_and_stand_nowhere_in_clear
+    headers_are_sealed_again_when_the_root_key_is_rotated
     a_host_that_asks_to_wait_is_left_alone_by_every_daemon
     two_daemons_refresh_a_slot_once
     a_paused_feed_is_not_refreshed_and_goes_on_after_a_resume
@@ -136,6 +140,34 @@ async fn headers_are_sent_and_stand_nowhere_in_clear(ground: Ground) {
     assert!(!envelope.windows(6).any(|window| window == b"canary"));
 }
 
+async fn headers_are_sealed_again_when_the_root_key_is_rotated(ground: Ground) {
+    let peer = Peer::start().await;
+    peer.quotes("/p", "5");
+    let ring = |text: &str| Arc::new(KeyRing::parse("SECRET_ENCRYPTION_KEY", text).unwrap());
+    let (old, new) = (hex::encode(random(32)), hex::encode(random(32)));
+    let mut parts = ground.parts().await;
+    open(&mut parts, &peer.host());
+    let (store, parts) = (ground.other().await, Parts { keys: ring(&old), ..parts });
+    let before = World::of(ground, parts.clone(), Some(Vec::new())).await;
+    let account = before.account("Ada").await.id;
+    let sources = json!([{"url": peer.url("/p"), "headers": {"x-api-key": "kept"}}]);
+    let made = feed(&before, account, json!({"sources": sources})).await.unwrap();
+    let parts = Parts { keys: ring(&format!("{new},{old}")), store, ..parts };
+    let between = start(parts.clone(), None).await;
+    let done = async || {
+        let told = progress(between.core()).await.unwrap();
+        (told.total, told.remaining) == (1, 0)
+    };
+    until("it is sealed again", done).await;
+    between.drain(Duration::from_secs(1)).await;
+    let parts = Parts { keys: ring(&new), ..parts };
+    let after = World { runtime: start(parts, None).await, ground: before.ground };
+    let asked = peer.asked("/p").len();
+    after.act(account, Refresh(made.id)).await.unwrap();
+    until("it is asked", async || peer.asked("/p").len() > asked).await;
+    assert!(peer.asked("/p")[asked].contains("x-api-key: kept"), "the old key is not needed");
+}
+
 async fn a_host_that_asks_to_wait_is_left_alone_by_every_daemon(ground: Ground) {
     let peer = Peer::start().await;
     peer.says("/p", 429, "retry-after: 600\r\n", "");
@@ -204,11 +236,22 @@ async fn a_paused_feed_is_not_refreshed_and_goes_on_after_a_resume(ground: Groun
     until("it goes on with the next slot", async || peer.asked("/p").len() > asked).await;
 }
 
+/// How often a feed's refreshes brought something.
+async fn refreshed(world: &World, account: Uuid, feed: Uuid) -> usize {
+    world.core().bells.ring(DUTY);
+    snapshots(world, account, feed).await.len()
+}
+
 /// Moves the clock on by a minute and waits until the feed's slot was refreshed.
 async fn minute(world: &World, account: Uuid, feed: Uuid) {
     world.pass(Duration::from_mins(1));
     let now = world.now();
-    until("the slot is refreshed", async || look(world, account, feed).await.refreshed_at == Some(now)).await;
+    let refreshed = async || {
+        // A sleep that begins while the clock is moved would sleep on.
+        world.core().bells.ring(DUTY);
+        look(world, account, feed).await.refreshed_at == Some(now)
+    };
+    until("the slot is refreshed", refreshed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -223,10 +266,12 @@ async fn each_feed_has_its_own_slots_and_a_heartbeat_is_published_unchanged() {
     let seldom = feed(&world, account, seldom).await.unwrap().id;
     published(&world, account, often, 1).await;
     published(&world, account, seldom, 1).await;
-    for _ in 0..9 {
+    for minutes in 1..=9 {
         minute(&world, account, often).await;
+        // Whoever moves the clock further takes the lease away from whoever still asks.
+        let slots = 1 + minutes / 4;
+        until("its slot is refreshed", async || refreshed(&world, account, seldom).await == slots).await;
     }
-    until("its slots pass", async || peer.asked("/seldom").len() >= 3).await;
     assert_eq!((peer.asked("/often").len(), peer.asked("/seldom").len()), (10, 3));
     assert_eq!(look(&world, account, often).await.latest_round_id, Some(1));
     minute(&world, account, often).await;
@@ -274,9 +319,14 @@ async fn what_was_kept_below_the_deviation_is_published_by_the_heartbeat() {
     assert!(!kept.published && kept.heartbeat_at.is_some());
     for _ in 0..10 {
         world.pass(Duration::from_mins(1));
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.core().bells.ring(DUTY);
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    published(&world, account, made, 2).await;
+    let heard = async || {
+        world.core().bells.ring(DUTY);
+        world.act(account, FetchLatest(made)).await.is_ok_and(|latest| latest.round_id == 2)
+    };
+    until("the heartbeat publishes it", heard).await;
     let latest = world.act(account, FetchLatest(made)).await.unwrap();
     assert_eq!((latest.price.to_string().as_str(), latest.reason), ("100.3", Reason::Heartbeat));
 }
