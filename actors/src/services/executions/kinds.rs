@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use sl_store::{Batch, Fault};
@@ -92,11 +93,15 @@ impl ActionKinds {
 
 /// What is kept of the actions that a run queued. The params are shown, and what an action does with them is shown too:
 /// one that carries the value of a secret has failed.
-pub(super) fn records(queue: Vec<QueuedAction>, redactor: &Redactor) -> Vec<ActionRecord> {
-    queue.into_iter().map(|action| record(action, redactor)).collect()
+pub(super) fn records(
+    queue: Vec<QueuedAction>,
+    redactor: &Redactor,
+    now: DateTime<Utc>,
+) -> Vec<ActionRecord> {
+    queue.into_iter().map(|action| record(action, redactor, now)).collect()
 }
 
-fn record(action: QueuedAction, redactor: &Redactor) -> ActionRecord {
+fn record(action: QueuedAction, redactor: &Redactor, now: DateTime<Utc>) -> ActionRecord {
     let shown = redactor.redact_value(action.params.clone());
     let betrays = shown != action.params;
     let mut record = ActionRecord {
@@ -111,6 +116,7 @@ fn record(action: QueuedAction, redactor: &Redactor) -> ActionRecord {
     if betrays {
         let detail = "the params hold the value of a secret, and an action's params are kept and shown";
         record.fail(ActionFailure::new("secret_in_params", detail));
+        record.completed_at = Some(now);
     }
     record
 }

@@ -23,6 +23,8 @@ use crate::{Core, action::panic_text, idempotency::Stub, mirror::Around, setting
 
 /// How large a result may be, as JSON.
 const RESULT_BYTES: usize = 64 << 10;
+/// How large all actions of an execution may be with their results: its row is written again with each of them.
+const ACTIONS_BYTES: usize = 1 << 20;
 /// How often an effect that collides with a concurrent change is planned.
 const COLLISIONS: usize = 4;
 
@@ -156,11 +158,11 @@ impl Performer {
         let planned = AssertUnwindSafe((kind.plan)(&acting, &action.params, effect)).catch_unwind().await;
         let result = planned.unwrap_or_else(|panic| Err(Fault::internal(panic_text(&*panic))))?;
         let size = result.to_string().len();
-        if size <= RESULT_BYTES {
+        let left = ACTIONS_BYTES.saturating_sub(self.execution.actions.get().len()).min(RESULT_BYTES);
+        if size <= left {
             return Ok(result);
         }
-        let detail = format!("its result has {size} bytes and may have {RESULT_BYTES}");
-        Err(Fault::new(Code::TooLarge, detail))
+        Err(Fault::new(Code::TooLarge, format!("its result has {size} bytes and may have {left}")))
     }
 
     /// Writes what became of an action together with its effect.

@@ -264,7 +264,7 @@ impl Session {
         let now = self.core.clock.now();
         let queue = outcome::apply(&mut self.execution, report, self.live.logs(), redactor, now);
         if !queue.is_empty() {
-            let records = kinds::records(queue, redactor);
+            let records = kinds::records(queue, redactor, now);
             self.execution.actions = view::json(&records);
         }
         self.record().await
@@ -333,6 +333,9 @@ impl Session {
         };
         batch.events.append(&mut self.untold);
         batch.event(self.execution.event());
+        for refused in self.execution.action_records()?.iter().filter(|action| !action.is_pending()) {
+            batch.event(self.execution.acted(refused));
+        }
         self.execution.tell(&core, &mut batch)?;
         if let Some(id) = actions {
             let mut work = self.execution.actions_work(id, core.clock.now(), self.stub);

@@ -339,6 +339,9 @@ async fn a_secret_is_never_a_param(ground: Ground) {
     assert_eq!(actions(&ran)[1]["error"]["code"], "secret_in_params");
     assert_eq!(actions(&ran)[1]["params"], json!({"n": 2, "with": "[redacted]"}));
     noted(&shop, function.id, &[1, 3]).await;
+    let told = ["execution.succeeded", "action.failed", "action.succeeded", "action.succeeded"];
+    let resolved = ["secret.resolved"];
+    shop.told(ran.id, &[&resolved[..], &told].concat()).await;
     let rows: Vec<Execution> = shop.core().store.list(Query::of(shop.account)).await.unwrap();
     assert!(!format!("{rows:?}").contains("hunter2"));
     shop.stop().await;
