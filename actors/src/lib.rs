@@ -18,6 +18,7 @@ pub mod egress;
 pub mod idempotency;
 pub mod metrics;
 pub mod mirror;
+pub mod neo;
 pub mod page;
 pub mod pause;
 pub mod peers;
@@ -60,4 +61,5 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     services::price_feeds::SETTINGS,
     services::random::SETTINGS,
     services::secrets::SETTINGS,
+    services::wallets::SETTINGS,
 ];

@@ -17,6 +17,7 @@ pub mod functions;
 pub mod price_feeds;
 pub mod random;
 pub mod secrets;
+pub mod wallets;
 
 /// Which of an account's things name these secrets: by secret, the names of those that do.
 pub type SecretUsers =
@@ -84,4 +85,5 @@ pub const ALL: &[&Service] = &[
     &price_feeds::SERVICE,
     &random::SERVICE,
     &secrets::SERVICE,
+    &wallets::SERVICE,
 ];

@@ -15,6 +15,7 @@ use sl_actors::{
         price_feeds::{PriceFeed, PriceHost, PriceRound, PriceSnapshot, PriceState},
         random::{RandomCounter, RandomValue},
         secrets::{Secret, SecretVersion},
+        wallets::Wallet,
     },
 };
 use sl_store::{
@@ -60,6 +61,7 @@ async fn every(store: &Store) -> BTreeSet<&'static str> {
         RandomCounter,
         Secret,
         SecretVersion,
+        Wallet,
     )
 }
 

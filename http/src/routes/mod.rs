@@ -12,6 +12,7 @@ mod price_feeds;
 mod random;
 mod secrets;
 mod system;
+mod wallets;
 
 /// The first words of operations' ids: as the document groups them, with a sentence, and the service they belong to.
 pub const GROUPS: &[(&str, &str, &str)] = &[
@@ -23,6 +24,7 @@ pub const GROUPS: &[(&str, &str, &str)] = &[
     ("executions", "Runs of functions, and what they log.", "executions"),
     ("pricefeeds", "Prices observed, agreed on and published.", "pricefeeds"),
     ("random", "Random bytes that anybody can check.", "random"),
+    ("wallets", "Neo wallets that an account has proved to be its own.", "wallets"),
     ("pauses", "What of an account's work is held back.", "control"),
     ("dead_letters", "Work that was given up.", "dead_letters"),
     ("events", "What happens, live.", "control"),
@@ -48,6 +50,7 @@ pub fn all() -> Vec<Operation> {
         price_feeds::table(),
         random::table(),
         automation::table(),
+        wallets::table(),
         control::table(),
     ];
     tables.into_iter().flatten().collect()
