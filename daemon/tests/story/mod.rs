@@ -12,3 +12,4 @@ mod random;
 mod secrets;
 mod tokens;
 mod tour;
+mod wallets;

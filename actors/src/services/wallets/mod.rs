@@ -25,7 +25,9 @@ pub(crate) use self::resource::read_address;
 pub use self::{
     challenge::{Challenge, ChallengeView},
     entity::{Wallet, WalletStatus},
-    proof::{NewProof, ProveWallet, RenewChallenge, WalletSignature, active, check_signatures, may_sign},
+    proof::{
+        Named, NewProof, ProveWallet, RenewChallenge, WalletSignature, active, check_signatures, may_sign,
+    },
     resource::{AmendWallet, NewWallet, WalletFilters, WalletView},
 };
 use super::Service;

@@ -12,12 +12,13 @@ use super::{
     NAME,
     challenge::Challenge,
     entity::{Wallet, WalletStatus},
-    resource::WalletView,
+    resource::{WalletView, read_address},
 };
 use crate::{
     Core,
     action::{Action, Tenant},
-    neo::{MAX_KEYS, PublicKey, ScriptHash, Signature},
+    check::Check,
+    neo::{MAX_KEYS, PublicKey, Signature},
     resource::Resource as _,
     why::{Cause, Explained},
 };
@@ -40,20 +41,28 @@ pub struct NewProof {
     pub signatures: Vec<WalletSignature>,
 }
 
+/// Who is asked to sign, as a caller named it: the wallet's address or script hash, and where in the request that stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
+    /// The address.
+    pub address: &'a str,
+    /// The JSON pointer to it.
+    pub pointer: &'a str,
+}
+
 /// Tells whether these signatures over a message let a wallet of an account act: the wallet, or why not. Whoever acts on
 /// the answer holds the wallet's row in its batch ([`Batch::holds`]), so that it is active still when that is written.
 ///
 /// # Errors
-/// [`Code::Denied`] where the account has no wallet of the address or it is not active; [`Code::Invalid`] where a
-/// signature is of a key that is not the wallet's, does not verify, or where there are too few.
+/// As [`active`] and [`check_signatures`].
 pub async fn may_sign(
     core: &Core,
     account: Uuid,
-    address: &ScriptHash,
+    named: Named<'_>,
     message: &[u8],
     signatures: &[WalletSignature],
 ) -> Result<Wallet, Fault> {
-    let wallet = active(core, account, address).await?;
+    let wallet = active(core, account, named).await?;
     check_signatures(&wallet, message, signatures)?;
     Ok(wallet)
 }
@@ -61,16 +70,23 @@ pub async fn may_sign(
 /// The active wallet of an address.
 ///
 /// # Errors
-/// [`Code::Denied`] where the account has no wallet of the address, or it is not active.
-pub async fn active(core: &Core, account: Uuid, address: &ScriptHash) -> Result<Wallet, Fault> {
-    let query = Query::of(account).equal("script_hash", address.to_string());
-    let found: Option<Wallet> = core.store.first(query).await?;
-    let refused = |told: &str| Fault::new(Code::Denied, format!("the wallet {} {told}", address.address()));
-    let wallet = found.ok_or_else(|| refused("is not registered in this account"))?;
-    match wallet.status {
-        WalletStatus::Active => Ok(wallet),
-        status => Err(refused(&format!("is not active but {}", status.as_str()))),
+/// [`Code::Invalid`] where the address is none (its rule says why), the account has no wallet of it
+/// (`wallet_not_registered`), or that is not active (`wallet_not_active`).
+pub async fn active(core: &Core, account: Uuid, named: Named<'_>) -> Result<Wallet, Fault> {
+    let mut check = Check::new();
+    let hash = read_address(named.pointer, named.address, &mut check);
+    check.finish()?;
+    let hash = hash.map(|hash| hash.to_string()).unwrap_or_default();
+    let found: Option<Wallet> = core.store.first(Query::of(account).equal("script_hash", hash)).await?;
+    let wallet = found.ok_or_else(|| {
+        let detail = "must be the address of a workspace wallet of the account; this one is not registered";
+        Fault::field(named.pointer, "wallet_not_registered", detail)
+    })?;
+    if wallet.status == WalletStatus::Active {
+        return Ok(wallet);
     }
+    let detail = format!("must be the address of an active wallet; this one is {}", wallet.status.as_str());
+    Err(Fault::field(named.pointer, "wallet_not_active", detail))
 }
 
 /// Whether as many of a wallet's keys as its threshold says have signed a message, whatever its status.
