@@ -21,6 +21,10 @@ impl PublicKey {
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
         let compressed: [u8; COMPRESSED] = hex::decode(text).ok()?.try_into().ok()?;
+        // SEC 1 has a compact form of the same length, which says nothing of Y.
+        if !matches!(compressed[0], 2 | 3) {
+            return None;
+        }
         let point = VerifyingKey::from_sec1_bytes(&compressed).ok()?.to_sec1_point(false);
         let y = <[u8; 32]>::try_from(point.as_bytes().get(COMPRESSED..)?).ok()?;
         Some(Self { compressed, y })
