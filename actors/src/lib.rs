@@ -15,6 +15,7 @@ mod core;
 mod directory;
 pub mod duty;
 pub mod egress;
+mod exact;
 pub mod idempotency;
 pub mod metrics;
 pub mod mirror;
@@ -58,6 +59,7 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     services::executions::SETTINGS,
     services::functions::SETTINGS,
     services::functions::LIMIT_SETTINGS,
+    services::oracle::SETTINGS,
     services::price_feeds::SETTINGS,
     services::random::SETTINGS,
     services::secrets::SETTINGS,

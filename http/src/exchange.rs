@@ -21,7 +21,7 @@ use crate::{
     auth, body, dress, etag,
     facts::Facts,
     front::Front,
-    input::{Path, Received},
+    input::{Path, Received, Unverified},
     limiter::Standing,
     operation::{Answer, Body, Form, Needs, Operation, Performer, Prepared},
     pages, problem, request_id,
@@ -216,6 +216,10 @@ async fn receive(
         Bytes::new()
     };
     let last_event_id = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
+    let unverified = match operation.needs {
+        Needs::Open => Unverified { headers: request.headers().clone(), body: body.clone() },
+        Needs::Scope(_) | Needs::Operator => Unverified::default(),
+    };
     Ok(Received {
         caller,
         path,
@@ -223,6 +227,7 @@ async fn receive(
         body,
         expected,
         last_event_id: last_event_id.map(str::to_owned),
+        unverified,
     })
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use actix_web::web::Bytes;
-use sl_actors::{Fault, caller::Caller, page::PageRequest};
+use actix_web::{http::header::HeaderMap, web::Bytes};
+use sl_actors::{Code, Fault, caller::Caller, page::PageRequest};
 use uuid::{Uuid, fmt::Hyphenated};
 
 /// The parameters of paths that hold a name; all others hold an id.
@@ -35,6 +35,27 @@ pub fn holds(parameter: &str) -> Holds {
     }
 }
 
+/// What came with a request to an open operation, which sees itself whether it is genuine; empty for all others.
+#[derive(Clone, Debug, Default)]
+pub struct Unverified {
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, byte for byte.
+    pub body: Bytes,
+}
+
+impl Unverified {
+    /// A header that has to be there.
+    ///
+    /// # Errors
+    /// [`sl_actors::Code::Unauthorized`] where it is not, or is no plain text.
+    pub fn header(&self, name: &str) -> Result<String, Fault> {
+        let told = self.headers.get(name).and_then(|value| value.to_str().ok());
+        told.map(str::to_owned)
+            .ok_or_else(|| Fault::new(Code::Unauthorized, format!("the header {name} is missing")))
+    }
+}
+
 /// A request as received, its path taken apart.
 #[derive(Clone, Debug)]
 pub struct Received {
@@ -50,6 +71,8 @@ pub struct Received {
     pub expected: Option<i64>,
     /// Where a live stream is to go on.
     pub last_event_id: Option<String>,
+    /// What came with it, where the operation is open.
+    pub unverified: Unverified,
 }
 
 /// The parameters of a path.
@@ -143,6 +166,8 @@ pub struct Input<Q = (), B = ()> {
     pub expected: Option<i64>,
     /// Where a live stream is to go on.
     pub last_event_id: Option<String>,
+    /// What came with it, where the operation is open.
+    pub unverified: Unverified,
 }
 
 impl<Q, B> Input<Q, B> {
@@ -173,8 +198,6 @@ impl<Q, B> Input<Q, B> {
 
 #[cfg(test)]
 mod tests {
-    use sl_actors::Code;
-
     use super::*;
 
     #[test]

@@ -416,6 +416,7 @@ impl Draft {
                     page,
                     expected: received.expected,
                     last_event_id: received.last_event_id,
+                    unverified: received.unverified,
                 })
             }),
         }

@@ -11,6 +11,7 @@ mod allow;
 mod body;
 mod error;
 mod exchange;
+pub(crate) mod headers;
 mod hop;
 mod lanes;
 mod limits;

@@ -14,6 +14,7 @@ pub mod control;
 pub mod dead_letters;
 pub mod executions;
 pub mod functions;
+pub mod oracle;
 pub mod price_feeds;
 pub mod random;
 pub mod secrets;
@@ -82,6 +83,7 @@ pub const ALL: &[&Service] = &[
     &dead_letters::SERVICE,
     &executions::SERVICE,
     &functions::SERVICE,
+    &oracle::SERVICE,
     &price_feeds::SERVICE,
     &random::SERVICE,
     &secrets::SERVICE,

@@ -11,6 +11,7 @@ mod egress;
 mod executions;
 mod functions;
 mod neo;
+mod oracle;
 mod pauses;
 mod price_feeds;
 mod random;

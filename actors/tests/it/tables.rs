@@ -12,6 +12,7 @@ use sl_actors::{
         dead_letters::DeadLetter,
         executions::Execution,
         functions::{Function, FunctionSource, FunctionVersion},
+        oracle::{OracleGate, OracleRequest, OracleSource},
         price_feeds::{PriceFeed, PriceHost, PriceRound, PriceSnapshot, PriceState},
         random::{RandomCounter, RandomValue},
         secrets::{Secret, SecretVersion},
@@ -62,6 +63,9 @@ async fn every(store: &Store) -> BTreeSet<&'static str> {
         Secret,
         SecretVersion,
         Wallet,
+        OracleSource,
+        OracleRequest,
+        OracleGate,
     )
 }
 

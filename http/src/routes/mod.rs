@@ -8,6 +8,7 @@ mod control;
 mod executions;
 mod functions;
 mod open;
+mod oracle;
 mod price_feeds;
 mod random;
 mod secrets;
@@ -22,6 +23,7 @@ pub const GROUPS: &[(&str, &str, &str)] = &[
     ("functions", "JavaScript functions and their versions.", "functions"),
     ("jobs", "What runs by the clock, and when something happens.", "automation"),
     ("executions", "Runs of functions, and what they log.", "executions"),
+    ("oracle", "Questions to sources outside, and their answers.", "oracle"),
     ("pricefeeds", "Prices observed, agreed on and published.", "pricefeeds"),
     ("random", "Random bytes that anybody can check.", "random"),
     ("wallets", "Neo wallets that an account has proved to be its own.", "wallets"),
@@ -47,6 +49,7 @@ pub fn all() -> Vec<Operation> {
         secrets::table(),
         functions::table(),
         executions::table(),
+        oracle::table(),
         price_feeds::table(),
         random::table(),
         automation::table(),

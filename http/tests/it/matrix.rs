@@ -54,6 +54,8 @@ impl Stage {
                 "run" => self.run(&foreign).await,
                 "random" => self.random(&foreign).await,
                 "version" | "round" => "1".to_owned(),
+                "source" => self.make("oracle/sources", source(), "id").await,
+                "request" => self.oracle_request(&foreign).await,
                 "feed" => self.make("pricefeeds", feed(), "id").await,
                 "duty" => "executions".to_owned(),
                 "dead_letter" | "id" | "snapshot" => self.server.runtime.core().ids.next().to_string(),
@@ -90,6 +92,15 @@ impl Stage {
         made.json()["id"].as_str().expect("an id").to_owned()
     }
 
+    async fn oracle_request(&self, account: &str) -> String {
+        let new = json!({"name": "asked", "url": "https://example.com/", "enabled": true});
+        let source = self.server.post(&format!("{account}/oracle/sources"), new).await.json();
+        let body = json!({"data_source_id": source["id"]});
+        let made = self.server.post(&format!("{account}/oracle/requests"), body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        made.json()["id"].as_str().expect("an id").to_owned()
+    }
+
     async fn random(&self, account: &str) -> String {
         let made = self.server.post(&format!("{account}/random"), json!({})).await;
         assert!(made.status.is_success(), "{made:?}");
@@ -119,6 +130,10 @@ impl Stage {
 
 fn function() -> Value {
     named("theirs")
+}
+
+fn source() -> Value {
+    json!({"name": "theirs", "url": "https://example.com/"})
 }
 
 fn feed() -> Value {

@@ -1,12 +1,10 @@
 //! Asking sources for a price: each through the egress guard, in its time, and every failure told.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
-use serde_json_path::JsonPath;
 use sl_store::{Fault, SYSTEM};
 use uuid::Uuid;
 
@@ -22,6 +20,7 @@ use super::{
 use crate::{
     Core,
     egress::{EgressError, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Url, retry_after},
+    exact,
     peers::Peer,
 };
 
@@ -197,27 +196,7 @@ fn named_well(name: &str) -> Option<&str> {
 
 /// The number at a JSONPath, by its own text: what serde makes of numbers would have passed through floating point.
 pub(super) fn number_at(text: &str, path: &str) -> Result<ExactNumber, String> {
-    let path = JsonPath::parse(path).map_err(|error| format!("the path cannot be read: {error}"))?;
-    let value: Value = serde_json::from_str(text).map_err(|_| "the answer is not JSON".to_owned())?;
-    let found = path.query_located(&value);
-    let [located] = found.iter().collect::<Vec<_>>()[..] else {
-        return Err(format!("the path names {} values of the answer, not one", found.len()));
-    };
-    let mut raw: &RawValue = serde_json::from_str(text).map_err(|_| "the answer is not JSON".to_owned())?;
-    for step in located.location().iter() {
-        let lost = || "the answer cannot be followed along the path".to_owned();
-        raw = match (step.as_name(), step.as_index()) {
-            (Some(name), _) => serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get())
-                .ok()
-                .and_then(|members| members.get(name).copied())
-                .ok_or_else(lost)?,
-            (None, Some(index)) => serde_json::from_str::<Vec<&RawValue>>(raw.get())
-                .ok()
-                .and_then(|items| items.get(index).copied())
-                .ok_or_else(lost)?,
-            (None, None) => return Err(lost()),
-        };
-    }
+    let raw = exact::at(text, path)?;
     ExactNumber::of_json(raw.get())
         .ok_or_else(|| "what the path names is neither a number nor a string".to_owned())
 }

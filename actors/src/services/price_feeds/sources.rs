@@ -19,16 +19,12 @@ use crate::{
     Core,
     action::Tenant,
     check::Check,
-    egress::{HeaderMap, HeaderName, HeaderValue, Url},
+    egress::{HeaderMap, Url, headers},
     sealed::Sealed,
 };
 
 /// Where the price stands in an answer unless the source says otherwise.
 const RESULT_PATH: &str = "$.price";
-/// How many headers a source may have.
-const HEADERS: usize = 20;
-/// How long the name and the value of a header may be together.
-const HEADER_BYTES: usize = 4_096;
 
 /// A place to ask for prices by `GET`.
 #[derive(Clone, Deserialize, ToSchema)]
@@ -100,7 +96,7 @@ pub(super) fn check(new: Vec<NewSource>, tenant: &Tenant, check: &mut Check) -> 
     for (index, new) in new.into_iter().enumerate() {
         let at = format!("/sources/{index}");
         check_url(&at, &new.url, tenant, check);
-        check_headers(&at, &new.headers, check);
+        headers::check(&format!("{at}/headers"), &new.headers, check);
         let host = || Url::parse(&new.url).ok().and_then(|url| url.host_str().map(str::to_owned));
         let name = new.name.map(|name| name.trim().to_owned()).or_else(host).unwrap_or_default();
         if !name.is_empty() || !new.url.is_empty() {
@@ -133,25 +129,6 @@ fn check_url(at: &str, url: &str, tenant: &Tenant, check: &mut Check) {
     }
 }
 
-fn check_headers(at: &str, headers: &BTreeMap<String, String>, check: &mut Check) {
-    if headers.len() > HEADERS {
-        let detail = format!("must have at most {HEADERS} headers, not {}", headers.len());
-        check.broken(format!("{at}/headers"), "entries", detail);
-    }
-    for (name, value) in headers {
-        let at = format!("{at}/headers/{}", name.replace('~', "~0").replace('/', "~1"));
-        if HeaderName::try_from(name).is_err() {
-            check.broken(at.clone(), "format", "must be the name of a header (RFC 9110)");
-        }
-        if HeaderValue::try_from(value).is_err() {
-            check.broken(at.clone(), "format", "must be a header's value: visible characters and blanks");
-        }
-        if name.len() + value.len() > HEADER_BYTES {
-            check.broken(at, "length", format!("must have at most {HEADER_BYTES} bytes with its name"));
-        }
-    }
-}
-
 /// Seals the headers for a feed's row; none where there are none.
 pub(super) fn seal(core: &Core, key: Key, headers: &Headers) -> Result<Option<Sealed>, Fault> {
     if headers.iter().all(BTreeMap::is_empty) {
@@ -167,14 +144,5 @@ pub(super) fn open(core: &Core, feed: &PriceFeed) -> Result<Vec<HeaderMap>, Faul
     let text = sealed.open(core, PriceFeed::TABLE, feed.head.key())?;
     let headers: Headers =
         serde_json::from_slice(&text).map_err(|_| Fault::internal("headers are unreadable"))?;
-    Ok(headers.iter().map(sent).collect())
-}
-
-fn sent(headers: &BTreeMap<String, String>) -> HeaderMap {
-    let read = headers.iter().filter_map(|(name, value)| {
-        let mut value = HeaderValue::try_from(value).ok()?;
-        value.set_sensitive(true);
-        Some((HeaderName::try_from(name).ok()?, value))
-    });
-    read.collect()
+    Ok(headers.iter().map(headers::sent).collect())
 }
