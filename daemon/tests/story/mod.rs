@@ -6,6 +6,7 @@ mod automation;
 mod daemons;
 mod functions;
 mod health;
+mod oracle;
 mod pause;
 mod price_feeds;
 mod random;
