@@ -45,7 +45,7 @@ impl Crontab {
     pub fn read(text: &str) -> Result<Self, Refused> {
         let fields: Vec<&str> = text.split_whitespace().collect();
         let (seconds, rest) = match fields.as_slice() {
-            [rest @ ..] if rest.len() == 5 => ("0", rest),
+            rest if rest.len() == 5 => ("0", rest),
             [seconds, rest @ ..] if rest.len() == 5 => (*seconds, rest),
             _ => {
                 let detail = format!(
@@ -149,8 +149,8 @@ impl Field {
 
     fn value(&self, text: &str) -> Result<u32, Refused> {
         let (least, most) = (self.least, self.most);
-        let named = self.names.iter().position(|name| text.eq_ignore_ascii_case(name));
-        if let Some(place) = named.and_then(|place| u32::try_from(place).ok()) {
+        let known = self.names.iter().position(|name| text.eq_ignore_ascii_case(name));
+        if let Some(place) = known.and_then(|place| u32::try_from(place).ok()) {
             return Ok(least + place);
         }
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -158,8 +158,8 @@ impl Field {
         value.filter(|value| (least..=most).contains(value)).ok_or_else(|| {
             let rule = if is_number { "bounds" } else { "form" };
             let names = match self.names {
-                [first, .., last] => {
-                    format!(" or a name from {} to {}", first.to_uppercase(), last.to_uppercase())
+                [begin, .., end] => {
+                    format!(" or a name from {} to {}", begin.to_uppercase(), end.to_uppercase())
                 }
                 _ => String::new(),
             };

@@ -19,8 +19,8 @@ use crate::{
     settings::write_duration,
 };
 
-const MAX_JITTER: Duration = Duration::from_secs(86_400);
-const MAX_WINDOW: Duration = Duration::from_secs(3_650 * 86_400);
+const MAX_JITTER: Duration = Duration::from_hours(24);
+const MAX_WINDOW: Duration = Duration::from_hours(3_650 * 24);
 const FAILURES: RangeInclusive<i64> = 0..=1_000;
 const FILTERS: usize = 16;
 

@@ -46,12 +46,11 @@ pub(super) async fn step(core: &Arc<Core>, work: &Work, most: usize) -> Result<S
     let bounds = desk.bounds();
     desk.forget_the_far_past();
     let carried = serde_json::from_value::<Plan>(work.payload.clone()).ok();
-    let plan = match carried.filter(|plan| plan.as_of > desk.state.decided) {
-        Some(plan) => plan,
-        None => {
-            let due = desk.due(&timetable, desk.now);
-            Plan::make(due, &desk.job, desk.state.ruling, bounds, desk.now)
-        }
+    let plan = if let Some(plan) = carried.filter(|plan| plan.as_of > desk.state.decided) {
+        plan
+    } else {
+        let due = desk.due(&timetable, desk.now);
+        Plan::make(due, &desk.job, desk.state.ruling, bounds, desk.now)
     };
     let mut slots: Vec<DateTime<Utc>> = desk.due(&timetable, plan.as_of).take(most + 1).collect();
     let mut more = slots.len() > most;
@@ -86,7 +85,7 @@ impl Desk<'_> {
 
     /// Slots whose rows would be removed at once for their age are not written.
     fn forget_the_far_past(&mut self) {
-        let kept = self.settings.duration(&RUNS_KEPT_FOR).min(Duration::from_secs(10 * 366 * 86_400));
+        let kept = self.settings.duration(&RUNS_KEPT_FOR).min(Duration::from_hours(10 * 366 * 24));
         let oldest = self.now - TimeDelta::from_std(kept).unwrap_or(TimeDelta::zero());
         self.state.decided = self.state.decided.max(oldest);
     }

@@ -232,7 +232,7 @@ impl Entity for Job {
             jitter: Duration::from_secs(5),
             overlap: Overlap::Skip,
             catch_up: CatchUp::Latest,
-            catch_up_window: Some(Duration::from_secs(60)),
+            catch_up_window: Some(Duration::from_mins(1)),
             phases: Phases::Auto,
             max_failures: 3,
             on: None,

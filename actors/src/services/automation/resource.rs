@@ -76,6 +76,7 @@ pub struct NewJob {
 }
 
 /// What amends a job; absent fields stay as they are.
+#[expect(clippy::option_option, reason = "null, which clears, is told from absent, which leaves alone")]
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmendJob {
@@ -131,6 +132,7 @@ pub struct AmendJob {
 }
 
 /// Tells `null` from what is absent.
+#[expect(clippy::option_option, reason = "that is the difference")]
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
