@@ -21,7 +21,7 @@ use super::{
 
 /// Headers about one connection, or that the client makes itself: what a caller sends under these names is left out
 /// (Fetch standard, "forbidden request-header"; RFC 9110, section 7.6.1).
-const NEVER_SENT: [&str; 14] = [
+pub(super) const NEVER_SENT: [&str; 14] = [
     "accept-encoding",
     "connection",
     "content-length",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{HeaderMap, HeaderName, HeaderValue};
+use super::{HeaderMap, HeaderName, HeaderValue, exchange::NEVER_SENT};
 use crate::check::Check;
 
 /// How many there may be.
@@ -19,6 +19,9 @@ pub(crate) fn check(at: &str, headers: &BTreeMap<String, String>, check: &mut Ch
         let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
         if HeaderName::try_from(name).is_err() {
             check.broken(at.clone(), "format", "must be the name of a header (RFC 9110)");
+        }
+        if NEVER_SENT.contains(&name.to_lowercase().as_str()) {
+            check.broken(at.clone(), "reserved", "is made by the connection itself and cannot be set");
         }
         if HeaderValue::try_from(value).is_err() {
             check.broken(at.clone(), "format", "must be a header's value: visible characters and blanks");

@@ -90,7 +90,7 @@ fn requests() -> Vec<Operation> {
         operation(Method::POST, CALLBACK, "oracle.requests.callback", "Answer an oracle request, signed")
             .told(
                 "Needs no token: the body is signed with the secret of a source that the request asks, by the headers \
-                 webhook-id, webhook-timestamp and webhook-signature (Standard Webhooks).",
+                 webhook-id (the request's id), webhook-timestamp and webhook-signature (Standard Webhooks).",
             )
             .open()
             .action(|input: Input<(), OracleUpdate>| {

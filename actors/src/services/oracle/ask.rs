@@ -63,7 +63,10 @@ pub(super) async fn ask(
         Err(why) => return asked(Said::Never(why), None),
     };
     match core.egress.send(question).await {
-        Ok(response) => asked(heard(core, settings, source, &response), Some(&response)),
+        Ok(response) => {
+            let most = share(settings, request.question.source_ids.len());
+            asked(heard(core, most, source, &response), Some(&response))
+        }
         Err(error) => asked(unanswered(&error), None),
     }
 }
@@ -135,7 +138,12 @@ fn unanswered(error: &EgressError) -> Said {
     }
 }
 
-fn heard(core: &Core, settings: &Settings, source: &OracleSource, response: &Response) -> Said {
+/// How large the result of one source may be, where so many are asked.
+pub(super) fn share(settings: &Settings, sources: usize) -> u64 {
+    settings.count(&RESULT) / (sources.max(1) as u64)
+}
+
+fn heard(core: &Core, most: u64, source: &OracleSource, response: &Response) -> Said {
     let status = response.status.as_u16();
     let waits = retry_after(&response.headers, core.clock.now());
     match status {
@@ -150,8 +158,8 @@ fn heard(core: &Core, settings: &Settings, source: &OracleSource, response: &Res
         return Said::Never("its response is not UTF-8".to_owned());
     };
     match source.kind {
-        SourceKind::Http => result(settings, source, text),
-        SourceKind::ExternalAdapter => adapter(settings, source, text),
+        SourceKind::Http => result(most, source, text),
+        SourceKind::ExternalAdapter => adapter(most, source, text),
     }
 }
 
@@ -180,7 +188,7 @@ struct AdaptedData {
     result: Option<JsonText>,
 }
 
-fn adapter(settings: &Settings, source: &OracleSource, text: &str) -> Said {
+fn adapter(most: u64, source: &OracleSource, text: &str) -> Said {
     let Ok(adapted) = serde_json::from_str::<Adapted>(text) else {
         return Said::Never("its response is not what an external adapter answers".to_owned());
     };
@@ -199,16 +207,16 @@ fn adapter(settings: &Settings, source: &OracleSource, text: &str) -> Said {
         return if passes { Said::Again(told, None) } else { Said::Never(told) };
     }
     if source.result_path.is_some() {
-        return result(settings, source, text);
+        return result(most, source, text);
     }
     match adapted.result.or_else(|| adapted.data.and_then(|data| data.result)) {
-        Some(value) => typed(settings, source.result_type, value),
+        Some(value) => typed(most, source.result_type, value),
         None => Said::Never("its response has no result".to_owned()),
     }
 }
 
 /// The result in a response: at the path, or all of it.
-fn result(settings: &Settings, source: &OracleSource, text: &str) -> Said {
+fn result(most: u64, source: &OracleSource, text: &str) -> Said {
     let value = match &source.result_path {
         Some(path) => match exact::at(text, path) {
             Ok(raw) => JsonText::read(raw.get()),
@@ -221,17 +229,19 @@ fn result(settings: &Settings, source: &OracleSource, text: &str) -> Said {
         None => JsonText::read(text.trim()).or_else(|| Some(JsonText::string(text.trim()))),
     };
     match value {
-        Some(value) => typed(settings, source.result_type, value),
+        Some(value) => typed(most, source.result_type, value),
         None => Said::Never("its response is not JSON".to_owned()),
     }
 }
 
-/// A result as its type, or why it is none.
-pub(super) fn typed(settings: &Settings, kind: ResultType, value: JsonText) -> Said {
-    let most = settings.count(&RESULT);
+/// A result of at most so many bytes as its type, or why it is none.
+pub(super) fn typed(most: u64, kind: ResultType, value: JsonText) -> Said {
     if value.text().len() as u64 > most {
         let size = value.text().len();
         return Said::Never(format!("its result has {size} bytes; the limit is {most} ({})", RESULT.name));
+    }
+    if !value.is_sound() {
+        return Said::Never("its result is nested too deeply, or holds what is no text or number".to_owned());
     }
     let plain = value.plain();
     match kind {
@@ -253,11 +263,12 @@ pub(super) fn typed(settings: &Settings, kind: ResultType, value: JsonText) -> S
 
 /// The beginning of what a source says about a failure.
 fn told(body: &[u8]) -> String {
-    String::from_utf8_lossy(&body[..body.len().min(ERROR)]).chars().filter(|c| !c.is_control()).collect()
+    String::from_utf8_lossy(&body[..body.len().min(ERROR)]).into_owned()
 }
 
+/// The beginning of words for a failure, without the control characters that a peer may have put there.
 fn short(text: &str) -> String {
-    text.chars().take(ERROR).collect()
+    text.chars().filter(|c| !c.is_control()).take(ERROR).collect()
 }
 
 #[cfg(test)]

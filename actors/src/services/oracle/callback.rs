@@ -12,7 +12,7 @@ use super::{
     request::OracleRequest,
     requests,
     source::OracleSource,
-    views::{OracleRequestView, OracleUpdate},
+    views::{OracleCallbackView, OracleUpdate},
 };
 use crate::{
     Core,
@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// What a callback is signed by: the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, over
-/// `<id>.<timestamp>.<body>`.
+/// `<id>.<timestamp>.<body>`. The id is that of the request, so that what was signed for one request answers no other.
 #[derive(Clone, Debug, Default)]
 pub struct SignedCallback {
-    /// The message's id.
+    /// The message's id: the request's.
     pub id: String,
     /// When it was signed, in seconds since 1970.
     pub timestamp: String,
@@ -46,20 +46,40 @@ pub struct Callback {
 }
 
 impl Action for Callback {
-    type Output = OracleRequestView;
+    type Output = OracleCallbackView;
 
-    async fn run(self, tenant: &Tenant) -> Result<OracleRequestView, Fault> {
+    async fn run(self, tenant: &Tenant) -> Result<OracleCallbackView, Fault> {
         self.signed.check_time(&tenant.core)?;
-        let request: OracleRequest = tenant.core.store.get(tenant.key(self.request_id)).await?;
+        // Whoever cannot sign is told nothing of what there is.
+        let refused = || {
+            let told =
+                "the signature is none of a source that the request asks, over webhook-id, the request's id";
+            Fault::new(Code::Unauthorized, told)
+        };
+        if self.signed.id.parse() != Ok(self.request_id) {
+            return Err(refused());
+        }
+        let found: Option<OracleRequest> = tenant.core.store.find(tenant.key(self.request_id)).await?;
+        let request = found.ok_or_else(refused)?;
         let named = |id: &&Uuid| self.update.data_source_id.is_none_or(|named| named == **id);
         for source in request.question.source_ids.iter().filter(named) {
             let row: Option<OracleSource> = tenant.core.store.find(tenant.key(*source)).await?;
             let Some(row) = row else { continue };
             if self.signed.is_signed_with(&row.open(&tenant.core)?.secret) {
-                return requests::update(tenant, self.request_id, &self.update, Some(*source)).await;
+                return self.apply(tenant, *source).await;
             }
         }
-        Err(Fault::new(Code::Unauthorized, "the signature is none of a source that the request asks"))
+        Err(refused())
+    }
+}
+
+impl Callback {
+    /// Answers for one source. Its resolver is told of that source alone: what others answered could be copied.
+    async fn apply(&self, tenant: &Tenant, source: Uuid) -> Result<OracleCallbackView, Fault> {
+        let view = requests::update(tenant, self.request_id, &self.update, Some(source)).await?;
+        let answer = view.answers.into_iter().find(|answer| answer.source_id == source);
+        let answer = answer.ok_or_else(|| Fault::internal("an answer is lost"))?;
+        Ok(OracleCallbackView { id: view.id, status: view.status, answer })
     }
 }
 

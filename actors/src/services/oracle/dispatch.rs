@@ -143,9 +143,14 @@ async fn turn(
     account: Uuid,
     source: &OracleSource,
 ) -> Result<Option<DateTime<Utc>>, Fault> {
-    let mut gates = vec![(account, Rate::per_second(settings.count(&ACCOUNT_RATE)))];
-    gates.extend(source.rate_limit.map(|rate| (source.head.id, rate)));
-    rate::take(core, account, &gates).await
+    rate::take(core, account, &gates(settings, account, source)).await
+}
+
+/// Where a turn is needed to ask a source.
+pub(super) fn gates(settings: &Settings, account: Uuid, source: &OracleSource) -> Vec<(Uuid, Rate)> {
+    let own = source.rate_limit.map(|rate| (source.head.id, rate));
+    let all = (account, Rate::per_second(settings.count(&ACCOUNT_RATE)));
+    std::iter::once(all).chain(own).collect()
 }
 
 /// Writes the request with what its answers come to now, and tells where it stands.

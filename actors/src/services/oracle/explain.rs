@@ -1,12 +1,20 @@
 //! Why a request waits, as far as only this service knows.
 
 use futures_util::future::BoxFuture;
-use sl_store::{Fault, Key};
+use sl_store::{Fault, Key, SYSTEM};
 use uuid::Uuid;
 
-use super::{judge::AnswerStatus, request::OracleRequest, source::OracleSource};
+use super::{
+    ACCOUNT_RATE, ATTEMPTS, dispatch,
+    judge::{Answer, AnswerStatus},
+    rate,
+    request::OracleRequest,
+    source::OracleSource,
+};
 use crate::{
     Core,
+    services::accounts::Account,
+    settings::Settings,
     why::{Cause, Explained},
 };
 
@@ -26,7 +34,7 @@ pub(super) fn explain(
             kind: "oracle request",
             status: request.status.as_str().to_owned(),
             gates: request.question.source_ids.clone(),
-            causes: if request.status.is_final() { Vec::new() } else { causes(&request) },
+            causes: if request.status.is_final() { Vec::new() } else { causes(core, &request).await? },
         }))
     })
 }
@@ -41,7 +49,9 @@ fn of_source(source: &OracleSource) -> Explained {
     }
 }
 
-fn causes(request: &OracleRequest) -> Vec<Cause> {
+async fn causes(core: &Core, request: &OracleRequest) -> Result<Vec<Cause>, Fault> {
+    let account: Option<Account> = core.store.find(Key::new(SYSTEM, request.head.account_id)).await?;
+    let settings = account.map_or_else(|| core.settings.clone(), |account| account.settings(&core.settings));
     let count = |status| request.answers.iter().filter(|answer| answer.status == status).count();
     let (given, sources) = (count(AnswerStatus::Succeeded), request.answers.len());
     let needed = request.question.aggregation.map_or(1, |aggregation| aggregation.needed(sources));
@@ -54,17 +64,47 @@ fn causes(request: &OracleRequest) -> Vec<Cause> {
             .with("needed", needed),
     ];
     for answer in &request.answers {
+        causes.extend(rated(core, &settings, request, answer).await?);
         let cause = match (answer.status, &answer.error) {
             (AnswerStatus::Pending, _) => {
                 Cause::new("awaiting_callback", "the source said that it answers later")
             }
             (AnswerStatus::Waiting, Some(error)) => Cause::new("source_failing", error.clone())
                 .with("attempts", request.asked(answer.source_id))
+                .with("limit", settings.count(&ATTEMPTS))
+                .with("setting", ATTEMPTS.name)
                 .with("last_error", error.as_str()),
             (AnswerStatus::Failed, Some(error)) => Cause::new("source_failed", error.clone()),
             _ => continue,
         };
         causes.push(cause.with("data_source_id", answer.source_id.to_string()));
     }
-    causes
+    Ok(causes)
+}
+
+/// That a source waits for a turn, its own or the account's.
+async fn rated(
+    core: &Core,
+    settings: &Settings,
+    request: &OracleRequest,
+    answer: &Answer,
+) -> Result<Option<Cause>, Fault> {
+    let account = request.head.account_id;
+    if answer.status != AnswerStatus::Waiting {
+        return Ok(None);
+    }
+    let found: Option<OracleSource> = core.store.find(Key::new(account, answer.source_id)).await?;
+    let Some(source) = found else { return Ok(None) };
+    let until = rate::wait(core, account, &dispatch::gates(settings, account, &source)).await?;
+    let all = settings.count(&ACCOUNT_RATE);
+    let told = |until| {
+        let cause =
+            Cause::new("rate_limited", "every turn at the source, or of the account, is taken").until(until);
+        let cause = cause.with("account_rate", all).with("data_source_id", source.head.id.to_string());
+        match source.rate_limit {
+            Some(rate) => cause.with("rate_limit", rate.to_string()),
+            None => cause,
+        }
+    };
+    Ok(until.map(told))
 }

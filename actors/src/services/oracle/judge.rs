@@ -171,13 +171,17 @@ fn number(answer: &JsonText) -> Option<Decimal> {
 /// Reads an exact decimal number of up to 28 digits.
 pub(super) fn read_number(text: &str) -> Result<Decimal, String> {
     let text = text.trim();
+    let refused = || "must be a decimal number of at most 28 digits, which is not rounded".to_owned();
+    // Separators that the library would skip.
+    if text.contains('_') {
+        return Err(refused());
+    }
     let read = if text.contains(['e', 'E']) {
         Decimal::from_scientific(text)
     } else {
         Decimal::from_str_exact(text)
     };
-    read.map(|number| number.normalize())
-        .map_err(|_| "must be a decimal number of at most 28 digits, which is not rounded".to_owned())
+    read.map(|number| number.normalize()).map_err(|_| refused())
 }
 
 fn median(given: &[&JsonText]) -> Verdict {

@@ -44,7 +44,7 @@ pub use self::{
     source::{OracleSource, ResultType, SourceKind},
     sources::{AmendSource, NewOracleSource, RotateSourceSecret, SourceFilters, SourceView},
     text::JsonText,
-    views::{NewOracleRequest, OracleRequestView, OracleUpdate},
+    views::{NewOracleRequest, OracleCallbackView, OracleRequestView, OracleUpdate},
 };
 use super::Service;
 use crate::settings::Setting;
@@ -94,7 +94,7 @@ pub const RESULT: Setting = Setting::bytes(
     65_536,
     64,
     1 << 20,
-    "How large the result taken from a response may be.",
+    "How large the results of all sources of an oracle request may be together.",
 )
 .per_account();
 /// For how long a request waits for its answers.

@@ -99,6 +99,21 @@ impl Entity for OracleGate {
     }
 }
 
+/// Until when a turn at these gates has to be waited for; none where there is one.
+pub(super) async fn wait(
+    core: &Core,
+    account: Uuid,
+    gates: &[(Uuid, Rate)],
+) -> Result<Option<DateTime<Utc>>, Fault> {
+    let mut wait = None;
+    for (id, rate) in gates {
+        let found: Option<OracleGate> = core.store.find(Key::new(account, *id)).await?;
+        let filled_at = found.map_or(DateTime::UNIX_EPOCH, |gate| gate.filled_at);
+        wait = wait.max(rate.admit(filled_at, core.clock.now()).err());
+    }
+    Ok(wait)
+}
+
 /// Takes a turn at every gate, or at none: then answers when to try again.
 pub(super) async fn take(
     core: &Core,

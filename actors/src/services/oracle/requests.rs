@@ -240,6 +240,8 @@ pub(super) async fn update(
     update: &OracleUpdate,
     source: Option<Uuid>,
 ) -> Result<OracleRequestView, Fault> {
+    let told = update.error.as_deref().unwrap_or_default();
+    Check::new().text("/error", told, 0..=2_000).finish()?;
     for _ in 0..TRIES {
         let mut request: OracleRequest = tenant.core.store.get(tenant.key(id)).await?;
         let source = source.or_else(|| match &request.question.source_ids[..] {
@@ -275,7 +277,11 @@ async fn apply(
 ) -> Result<bool, Fault> {
     let said = match (update.status, &update.result) {
         (UpdateStatus::Running, _) => return running(request),
-        (UpdateStatus::Succeeded, Some(result)) => Ok(typed(tenant, source, result).await?),
+        (UpdateStatus::Succeeded, Some(result)) => {
+            let sources = source.map_or(1, |_| request.question.source_ids.len());
+            let most = ask::share(&tenant.settings, sources);
+            Ok(typed(tenant, (source, most), result).await?)
+        }
         (UpdateStatus::Succeeded, None) => {
             return Err(Fault::field("/result", "required", "is required with succeeded"));
         }
@@ -346,13 +352,17 @@ fn ended(status: RequestStatus) -> Fault {
 }
 
 /// A result as the source's type has it.
-async fn typed(tenant: &Tenant, source: Option<Uuid>, result: &JsonText) -> Result<JsonText, Fault> {
+async fn typed(
+    tenant: &Tenant,
+    (source, most): (Option<Uuid>, u64),
+    result: &JsonText,
+) -> Result<JsonText, Fault> {
     let row: Option<OracleSource> = match source {
         Some(source) => tenant.core.store.find(tenant.key(source)).await?,
         None => None,
     };
     let kind = row.map_or(ResultType::Json, |source| source.result_type);
-    match ask::typed(&tenant.settings, kind, result.clone()) {
+    match ask::typed(most, kind, result.clone()) {
         Said::Result(result) => Ok(result),
         Said::Never(why) | Said::Again(why, _) => Err(Fault::field("/result", "type", why)),
         Said::Later => Err(Fault::internal("a result is no promise")),

@@ -6,7 +6,6 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use serde_json_path::JsonPath;
 use sl_store::{Batch, Entity as _, Expect, Fault, Filter, Head, Write};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -20,6 +19,7 @@ use crate::{
     action::{Action, Tenant},
     check::Check,
     egress::headers,
+    exact,
     resource::{Life, Resource},
     settings::{Setting, read_duration, write_duration},
 };
@@ -293,7 +293,7 @@ impl OracleSource {
         }
         if let Some(path) = &self.result_path {
             check.text("/result_path", path, 1..=256);
-            if let Err(error) = JsonPath::parse(path) {
+            if let Err(error) = exact::path(path) {
                 let detail = format!("must be a JSONPath like $.data.price (RFC 9535): {error}");
                 check.broken("/result_path", "format", detail);
             }

@@ -103,6 +103,17 @@ pub struct OracleRequestView {
     pub updated_at: DateTime<Utc>,
 }
 
+/// What the resolver of a source is told.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OracleCallbackView {
+    /// The request.
+    pub id: Uuid,
+    /// Where it stands.
+    pub status: RequestStatus,
+    /// The answer of the source.
+    pub answer: Answer,
+}
+
 impl OracleRequest {
     /// The public face.
     #[must_use]

@@ -6,7 +6,6 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json_path::JsonPath;
 use sl_store::{Entity as _, Fault, Key};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -20,6 +19,7 @@ use crate::{
     action::Tenant,
     check::Check,
     egress::{HeaderMap, Url, headers},
+    exact,
     sealed::Sealed,
 };
 
@@ -111,7 +111,7 @@ pub(super) fn check(new: Vec<NewSource>, tenant: &Tenant, check: &mut Check) -> 
         }
         let result_path = new.result_path.unwrap_or_else(|| RESULT_PATH.to_owned());
         check.text(&format!("{at}/result_path"), &result_path, 1..=256);
-        if let Err(error) = JsonPath::parse(&result_path) {
+        if let Err(error) = exact::path(&result_path) {
             let detail = format!("must be a JSONPath like $.data.price (RFC 9535): {error}");
             check.broken(format!("{at}/result_path"), "format", detail);
         }

@@ -1,5 +1,6 @@
 //! Oracle: sources asked over real sockets, answers aggregated, called back, expired, handed to functions.
 
+mod hostile;
 mod peer;
 
 use std::time::{Duration, Instant};
@@ -15,8 +16,8 @@ use sl_actors::{
     services::{
         executions::{FetchExecution, Status},
         oracle::{
-            ATTEMPTS, Callback, CancelRequest, CreateRequest, FetchRequest, MAX_OPEN, OracleRequestView,
-            OracleSource, RotateSourceSecret, SignedCallback, SourceView, UpdateRequest,
+            ATTEMPTS, Callback, CancelRequest, CreateRequest, FetchRequest, MAX_OPEN, OracleCallbackView,
+            OracleRequestView, OracleSource, RotateSourceSecret, SignedCallback, SourceView, UpdateRequest,
         },
     },
     why::Why,
@@ -156,9 +157,9 @@ async fn one_liar_is_outvoted_and_a_median_is_exact(ground: Ground) {
 }
 
 /// A callback signed as Standard Webhooks sign.
-fn signed(secret: &str, at: i64, update: &Value) -> (SignedCallback, Value) {
+fn signed(secret: &str, id: Uuid, at: i64, update: &Value) -> (SignedCallback, Value) {
     let key = BASE64_STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
-    let (id, timestamp, body) = ("msg_1".to_owned(), at.to_string(), update.to_string());
+    let (id, timestamp, body) = (id.to_string(), at.to_string(), update.to_string());
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
     mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
     let signature = format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()));
@@ -169,7 +170,7 @@ async fn call_back(
     shop: &Workshop,
     request_id: Uuid,
     (signed, update): (SignedCallback, Value),
-) -> Result<OracleRequestView, Fault> {
+) -> Result<OracleCallbackView, Fault> {
     let update = serde_json::from_value(update).unwrap();
     shop.perform(Callback { request_id, update, signed }).await
 }
@@ -190,29 +191,32 @@ async fn an_answer_may_come_later_signed(ground: Ground) {
 
     let now = shop.world.now().timestamp();
     let says = json!({"status": "succeeded", "result": {"n": 7}});
-    let forged = signed("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", now, &says);
+    let forged = signed("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", asked.id, now, &says);
     assert_eq!(call_back(&shop, asked.id, forged).await.unwrap_err().code, Code::Unauthorized);
-    let stale = signed(&secret, now - 301, &says);
+    let stale = signed(&secret, asked.id, now - 301, &says);
     assert_eq!(call_back(&shop, asked.id, stale).await.unwrap_err().code, Code::Unauthorized);
-    let (mut other, _) = signed(&secret, now, &says);
+    let (mut other, _) = signed(&secret, asked.id, now, &says);
     other.body = json!({"status": "succeeded", "result": {"n": 8}}).to_string().into();
     assert_eq!(call_back(&shop, asked.id, (other, says.clone())).await.unwrap_err().code, Code::Unauthorized);
 
-    let first = call_back(&shop, asked.id, signed(&secret, now, &says)).await.unwrap();
-    assert_eq!((first.status.as_str(), plain(&first).as_deref()), ("succeeded", Some("{\"n\":7}")));
+    let first = call_back(&shop, asked.id, signed(&secret, asked.id, now, &says)).await.unwrap();
+    let value = |told: &OracleCallbackView| told.answer.value.as_ref().map(|value| value.text().to_owned());
+    assert_eq!((first.status.as_str(), value(&first).as_deref()), ("succeeded", Some("{\"n\":7}")));
+    let stored = read(&shop, asked.id).await;
     for _ in 0..50 {
-        let again = call_back(&shop, asked.id, signed(&secret, now, &says)).await.unwrap();
-        assert_eq!((again.version, plain(&again)), (first.version, plain(&first)));
+        let again = call_back(&shop, asked.id, signed(&secret, asked.id, now, &says)).await.unwrap();
+        assert_eq!((again.status, value(&again)), (first.status, value(&first)));
     }
-    let otherwise = signed(&secret, now, &json!({"status": "succeeded", "result": 8}));
+    assert_eq!(read(&shop, asked.id).await.version, stored.version);
+    let otherwise = signed(&secret, asked.id, now, &json!({"status": "succeeded", "result": 8}));
     assert_eq!(call_back(&shop, asked.id, otherwise).await.unwrap_err().code, Code::InvalidState);
     let fresh = shop.perform(RotateSourceSecret(made.id)).await.unwrap().secret.unwrap();
     assert_ne!(fresh, secret);
     assert_eq!(
-        call_back(&shop, asked.id, signed(&secret, now, &says)).await.unwrap_err().code,
+        call_back(&shop, asked.id, signed(&secret, asked.id, now, &says)).await.unwrap_err().code,
         Code::Unauthorized
     );
-    assert!(call_back(&shop, asked.id, signed(&fresh, now, &says)).await.is_ok());
+    assert!(call_back(&shop, asked.id, signed(&fresh, asked.id, now, &says)).await.is_ok());
 }
 
 async fn an_external_adapter_is_spoken_to_in_its_form(ground: Ground) {
