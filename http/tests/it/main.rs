@@ -1,6 +1,7 @@
 //! The front end over the in-memory store, on real sockets.
 
 mod accounts;
+mod callbacks;
 mod document;
 mod edge;
 mod idempotency;
