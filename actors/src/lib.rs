@@ -64,4 +64,5 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     services::random::SETTINGS,
     services::secrets::SETTINGS,
     services::wallets::SETTINGS,
+    services::triggers::SETTINGS,
 ];

@@ -247,6 +247,9 @@ impl Actor for MirrorKeeper {
                 if let Hint::Work(duty) = hint {
                     core.bells.ring(duty);
                 }
+                if *hint == Hint::Events {
+                    core.bells.appended.notify_one();
+                }
                 core.mirror.touch(hint)
             }
             MirrorMessage::Lagged | MirrorMessage::Poll => true,

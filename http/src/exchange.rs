@@ -228,7 +228,14 @@ async fn receive(
         expected,
         last_event_id: last_event_id.map(str::to_owned),
         unverified,
+        headers: if operation.raw { as_they_came(request) } else { Vec::new() },
     })
+}
+
+fn as_they_came(request: &HttpRequest) -> Vec<(String, String)> {
+    let readable = |value: &header::HeaderValue| value.to_str().map(str::to_owned).ok();
+    let headers = request.headers().iter();
+    headers.filter_map(|(name, value)| Some((name.as_str().to_owned(), readable(value)?))).collect()
 }
 
 /// The request as its idempotency key stands for it; an empty key is none.

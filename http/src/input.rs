@@ -7,7 +7,7 @@ use sl_actors::{Code, Fault, caller::Caller, page::PageRequest};
 use uuid::{Uuid, fmt::Hyphenated};
 
 /// The parameters of paths that hold a name; all others hold an id.
-const NAMES: [&str; 2] = ["name", "duty"];
+const NAMES: [&str; 3] = ["name", "duty", "hook_token"];
 
 /// The parameters of paths that hold a whole number of 1 or more.
 const NUMBERS: [&str; 2] = ["version", "round"];
@@ -73,6 +73,8 @@ pub struct Received {
     pub last_event_id: Option<String>,
     /// What came with it, where the operation is open.
     pub unverified: Unverified,
+    /// The headers as they came, where the operation looks at them itself.
+    pub headers: Vec<(String, String)>,
 }
 
 /// The parameters of a path.

@@ -141,6 +141,8 @@ pub struct Operation {
     pub answer: Shape,
     /// The types within lists, pages and optional bodies, which those do not name themselves.
     pub within: Vec<Shape>,
+    /// Whether it looks at headers and body as they came.
+    pub raw: bool,
     prepare: Prepare,
 }
 
@@ -325,6 +327,32 @@ impl Draft {
         })
     }
 
+    /// Does this action, which reads headers and body itself, as they came. The body is told as `B`.
+    pub fn raw_action<B, A>(
+        self,
+        make: impl Fn(Received) -> Result<A, Fault> + Clone + Send + Sync + 'static,
+    ) -> Operation
+    where
+        B: DeserializeOwned + ToSchema + 'static,
+        A: Action,
+        A::Output: Serialize + ToSchema,
+    {
+        let mut operation = self.finish::<(), B, A::Output>(Form::Json, |_| Err(Fault::internal("not raw")));
+        operation.raw = true;
+        operation.prepare = Box::new(move |received, _depth| {
+            let action = make(received)?;
+            Ok(Box::new(move |performer: Performer| {
+                let Performer { front, account, caller, ticket, .. } = performer;
+                async move {
+                    let output = front.runtime.perform(account, caller, ticket, action).await?;
+                    Ok(Answer { status: None, body: written(&output)? })
+                }
+                .boxed()
+            }))
+        });
+        operation
+    }
+
     /// Answers what the front end itself knows.
     pub fn read<Q, T, F>(self, read: fn(Arc<Front>, Input<Q>) -> F) -> Operation
     where
@@ -405,6 +433,7 @@ impl Draft {
             body_required: serde_json::from_slice::<B>(b"null").is_err(),
             answer: shape::<T>,
             within: self.within,
+            raw: false,
             prepare: Box::new(move |received, depth| {
                 let mut query = query::Query::parse(&received.query, &parameters)?;
                 let page = if lists { query.page()? } else { PageRequest::default() };

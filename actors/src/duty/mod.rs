@@ -22,6 +22,7 @@ use futures_util::future::BoxFuture;
 use ractor::ActorRef;
 use sha2::{Digest as _, Sha256};
 use sl_store::{Batch, Fault, RetryPolicy, SYSTEM, Settlement, Work, WorkQuery};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -248,7 +249,13 @@ pub(crate) async fn hasten(core: &Core, duty: &'static str, batch: &mut Batch) -
 
 /// The mailboxes of this daemon's duties, so that whoever adds work can wake the one that performs it.
 #[derive(Debug, Default)]
-pub struct Bells(RwLock<HashMap<&'static str, Bell>>);
+pub struct Bells {
+    hung: RwLock<HashMap<&'static str, Bell>>,
+    /// Told when events may have been appended to the log.
+    pub(crate) appended: Notify,
+    /// Cancelled when the daemon drains: what would go on for ever ends.
+    pub(crate) leaving: CancellationToken,
+}
 
 /// One duty's mailbox. A bell that was rung and not yet heard is not rung again, so that a flood of work is one message.
 #[derive(Clone, Debug)]
@@ -273,24 +280,26 @@ impl Bell {
 impl Bells {
     /// Wakes one duty, where this daemon runs it.
     pub fn ring(&self, duty: &str) {
-        if let Some(bell) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(duty) {
+        if let Some(bell) = self.hung.read().unwrap_or_else(PoisonError::into_inner).get(duty) {
             bell.ring();
         }
     }
 
     /// Wakes all of them.
     pub fn ring_all(&self) {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().for_each(Bell::ring);
+        self.hung.read().unwrap_or_else(PoisonError::into_inner).values().for_each(Bell::ring);
+        // Whoever reads the log looks whether it is to go on.
+        self.appended.notify_one();
     }
 
     pub(crate) fn hang(&self, duty: &'static str, actor: ActorRef<DutyMessage>) -> Bell {
         let bell = Bell { actor, rung: Arc::default() };
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(duty, bell.clone());
+        self.hung.write().unwrap_or_else(PoisonError::into_inner).insert(duty, bell.clone());
         bell
     }
 
     fn actors(&self) -> Vec<ActorRef<DutyMessage>> {
-        let bells = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let bells = self.hung.read().unwrap_or_else(PoisonError::into_inner);
         bells.values().map(|bell| bell.actor.clone()).collect()
     }
 
@@ -312,6 +321,7 @@ impl Bells {
 
     /// Lets every duty finish what it performs, at most until the deadline; the rest is released.
     pub async fn drain(&self, within: Duration) {
+        self.leaving.cancel();
         let actors = self.actors();
         let asked = actors.iter().map(|actor| {
             actor.call(|reply| DutyMessage::Drain(within, reply), Some(within + Duration::from_secs(5)))

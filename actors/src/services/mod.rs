@@ -19,6 +19,12 @@ pub mod price_feeds;
 pub mod random;
 pub mod secrets;
 pub mod wallets;
+pub mod triggers;
+
+/// What the actor of everything begins with that follows from an event that was heard: runs of jobs and triggers that
+/// wait for events, their executions, and what those have done. None of it is heard by jobs and triggers in turn, so
+/// that none can call another for ever.
+pub const LISTENER: &str = "listener:";
 
 /// Which of an account's things name these secrets: by secret, the names of those that do.
 pub type SecretUsers =
@@ -51,6 +57,8 @@ pub struct Service {
     pub sealed: &'static [&'static Table],
     /// Hears what happens, where what it does follows from events.
     pub hear: Option<Hear>,
+    /// The table whose rows wait for events where their column `listens` is true; while none does, nothing is heard.
+    pub listening: Option<&'static Table>,
     /// Tells which of its things name a secret.
     pub secret_users: Option<SecretUsers>,
     /// Tells what one of its things is and why it waits.
@@ -70,6 +78,7 @@ impl Service {
         duties: |_| Vec::new(),
         sealed: &[],
         hear: None,
+        listening: None,
         secret_users: None,
         explain: None,
     };
@@ -88,4 +97,5 @@ pub const ALL: &[&Service] = &[
     &random::SERVICE,
     &secrets::SERVICE,
     &wallets::SERVICE,
+    &triggers::SERVICE,
 ];

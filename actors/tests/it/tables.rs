@@ -9,6 +9,7 @@ use sl_actors::{
         self,
         accounts::{Account, Token, TokenUse},
         automation::{Job, JobState, Run},
+        control::ReaderPosition,
         dead_letters::DeadLetter,
         executions::Execution,
         functions::{Function, FunctionSource, FunctionVersion},
@@ -17,6 +18,7 @@ use sl_actors::{
         random::{RandomCounter, RandomValue},
         secrets::{Secret, SecretVersion},
         wallets::Wallet,
+        triggers::{Delivery, Trigger, TriggerSecret, TriggerState},
     },
 };
 use sl_store::{
@@ -45,6 +47,11 @@ async fn every(store: &Store) -> BTreeSet<&'static str> {
         TokenUse,
         IdempotencyRecord,
         Pause,
+        ReaderPosition,
+        Trigger,
+        TriggerState,
+        TriggerSecret,
+        Delivery,
         DeadLetter,
         Execution,
         Job,

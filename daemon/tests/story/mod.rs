@@ -14,3 +14,4 @@ mod secrets;
 mod tokens;
 mod tour;
 mod wallets;
+mod triggers;

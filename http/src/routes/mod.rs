@@ -14,6 +14,7 @@ mod random;
 mod secrets;
 mod system;
 mod wallets;
+mod triggers;
 
 /// The first words of operations' ids: as the document groups them, with a sentence, and the service they belong to.
 pub const GROUPS: &[(&str, &str, &str)] = &[
@@ -22,6 +23,8 @@ pub const GROUPS: &[(&str, &str, &str)] = &[
     ("secrets", "What functions know and nobody reads.", "secrets"),
     ("functions", "JavaScript functions and their versions.", "functions"),
     ("jobs", "What runs by the clock, and when something happens.", "automation"),
+    ("triggers", "What runs functions by the clock, on events and when somebody outside calls.", "triggers"),
+    ("hooks", "The URLs of inbound webhooks.", "triggers"),
     ("executions", "Runs of functions, and what they log.", "executions"),
     ("oracle", "Questions to sources outside, and their answers.", "oracle"),
     ("pricefeeds", "Prices observed, agreed on and published.", "pricefeeds"),
@@ -54,6 +57,7 @@ pub fn all() -> Vec<Operation> {
         random::table(),
         automation::table(),
         wallets::table(),
+        triggers::table(),
         control::table(),
     ];
     tables.into_iter().flatten().collect()

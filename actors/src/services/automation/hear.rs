@@ -1,7 +1,6 @@
 //! Jobs that wait for events.
 //!
-//! A job does not hear what jobs that wait for events do themselves (their runs and those runs' executions): two of them
-//! would call each other for ever.
+//! A job does not hear what follows from an event that was heard ([`LISTENER`]): two of them would call each other for ever.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,10 +15,7 @@ use super::{
     rules::is_kind,
     run::Run,
 };
-use crate::Core;
-
-/// As whose doing the runs of jobs that wait for events are told.
-const LISTENER: &str = "listener:";
+use crate::{Core, services::LISTENER};
 
 /// So many jobs are read at a time.
 const PAGE: usize = 500;

@@ -167,6 +167,7 @@ pub const SERVICE: Service = Service {
     actions: &[devpack::SCHEDULE],
     duties: |_| vec![Arc::new(Automation), Arc::new(Outcomes), Arc::new(Retention)],
     hear: Some(hear::hear),
+    listening: Some(Job::TABLE),
     explain: Some(explain::explain),
     ..Service::NOTHING
 };

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
 use serde_json::json;
-use sl_store::{Batch, Code, Entity, Expect, Fault, Filter, NewEvent, Query, SYSTEM, Write};
+use sl_store::{Batch, Code, Entity, EventQuery, Expect, Fault, Filter, NewEvent, Query, SYSTEM, Write};
 
-use super::{EVENTS_KEPT_FOR, TIDY_BATCH, TIDY_EVERY, TIDYINGS};
+use super::{EVENTS_KEPT_FOR, ReaderPosition, TIDY_BATCH, TIDY_EVERY, TIDYINGS};
 use crate::{
     Core,
     duty::{Attempt, Duty, Outcome},
@@ -16,6 +16,9 @@ use crate::{
     settings::Setting,
     together,
 };
+
+/// The log's order is not exactly that of time.
+const UNREAD_MARGIN: TimeDelta = TimeDelta::minutes(1);
 
 /// Forgets events that are older than they are kept for.
 #[derive(Clone, Copy, Debug)]
@@ -91,9 +94,20 @@ async fn recurring(
 async fn forget(core: &Core) -> Result<(), Fault> {
     let kept: Duration = core.settings.duration(&EVENTS_KEPT_FOR);
     let before = core.clock.now() - TimeDelta::from_std(kept).unwrap_or(TimeDelta::MAX);
+    let before = match unread(core).await? {
+        Some(at) => before.min(at - UNREAD_MARGIN),
+        None => before,
+    };
     let limit = core.settings.size(&TIDY_BATCH);
     while core.store.forget_events(None, before, limit).await? > 0 {}
     Ok(())
+}
+
+/// When the oldest event happened that services have not heard yet; it stays until they have.
+async fn unread(core: &Core) -> Result<Option<DateTime<Utc>>, Fault> {
+    let Some(reader) = core.store.find::<ReaderPosition>(ReaderPosition::KEY).await? else { return Ok(None) };
+    let query = EventQuery { after: Some(reader.position), limit: 1, ..EventQuery::default() };
+    Ok(core.store.events(query).await?.first().map(|event| event.at))
 }
 
 /// Removes what matches, unless it was changed meanwhile.

@@ -9,6 +9,8 @@ mod descriptors;
 mod events;
 mod expiry;
 mod limits;
+mod position;
+mod reader;
 mod status;
 
 pub use audit::{AuditFilter, AuditView, ListAudit};
@@ -16,6 +18,8 @@ pub use descriptors::{DescriptorView, Descriptors};
 pub use events::{EventFilter, EventPage, EventView, Events};
 pub use expiry::{EventRetention, RecordExpiry};
 pub use limits::{AccountLimits, LimitView, SystemLimits};
+pub use position::ReaderPosition;
+pub use reader::{EventReader, READER_DUTY};
 pub use status::{Duties, DutyView, FetchDuty, StoreView, SystemStatus, SystemView};
 
 use std::sync::Arc;
@@ -58,7 +62,20 @@ pub const TIDYINGS: Setting = Setting::count(
     "How many items of each tidying duty go on at once; there is one of each.",
 );
 
-pub(crate) const SETTINGS: &[&Setting] = &[&EVENTS_KEPT_FOR, &TIDY_EVERY, &TIDY_BATCH, &TIDYINGS];
+/// How long the reader sleeps at most.
+pub const READER_POLL: Setting = Setting::millis(
+    "events.reader_poll",
+    1_000,
+    10,
+    60_000,
+    "How long the reader of the event log sleeps at most before it looks again, whatever hints were lost.",
+);
+/// How many events are heard in one step.
+pub const READER_PAGE: Setting =
+    Setting::count("events.reader_page", 200, 1, 1_000, "How many events services are let hear in one step.");
+
+pub(crate) const SETTINGS: &[&Setting] =
+    &[&EVENTS_KEPT_FOR, &TIDY_EVERY, &TIDY_BATCH, &TIDYINGS, &READER_POLL, &READER_PAGE];
 
 /// The service.
 pub const SERVICE: Service = Service {
@@ -66,7 +83,7 @@ pub const SERVICE: Service = Service {
     domain: "operations",
     layer: "engine",
     capabilities: &["pause", "resume", "why", "limits", "audit", "events", "status"],
-    tables: &[Pause::TABLE, IdempotencyRecord::TABLE],
-    duties: |_| vec![Arc::new(EventRetention), Arc::new(RecordExpiry)],
+    tables: &[Pause::TABLE, IdempotencyRecord::TABLE, ReaderPosition::TABLE],
+    duties: |_| vec![Arc::new(EventRetention), Arc::new(RecordExpiry), Arc::new(EventReader)],
     ..Service::NOTHING
 };

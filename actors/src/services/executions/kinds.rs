@@ -43,13 +43,19 @@ pub struct Acting {
     pub execution_id: Uuid,
     /// Which of the execution's actions it is: `action_1`.
     pub action_id: String,
+    /// Whether the run followed from an event; what it does is then not heard by what waits for events.
+    pub follows_event: bool,
 }
 
 impl Acting {
     /// The account for which it is done, as the function's doing.
     #[must_use]
     pub fn tenant(&self) -> Tenant {
-        let caller = Caller { actor: format!("function:{}", self.function_id), ..Caller::duty("") };
+        let mut actor = format!("function:{}", self.function_id);
+        if self.follows_event {
+            actor.insert_str(0, services::LISTENER);
+        }
+        let caller = Caller { actor, ..Caller::duty("") };
         Tenant {
             core: self.core.clone(),
             account_id: self.account_id,

@@ -19,7 +19,9 @@ use super::{
     kinds::{Acting, ActionKind},
     view::{self, ActionFailure, ActionRecord, ActionStatus},
 };
-use crate::{Core, action::panic_text, idempotency::Stub, mirror::Around, settings::Settings};
+use crate::{
+    Core, action::panic_text, idempotency::Stub, mirror::Around, services::LISTENER, settings::Settings,
+};
 
 /// How large a result may be, as JSON.
 const RESULT_BYTES: usize = 64 << 10;
@@ -154,6 +156,7 @@ impl Performer {
             function_id: self.execution.function_id,
             execution_id: self.execution.head.id,
             action_id: action.id.clone(),
+            follows_event: self.execution.trigger.actor.starts_with(LISTENER),
         };
         let planned = AssertUnwindSafe((kind.plan)(&acting, &action.params, effect)).catch_unwind().await;
         let result = planned.unwrap_or_else(|panic| Err(Fault::internal(panic_text(&*panic))))?;
