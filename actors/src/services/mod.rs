@@ -18,8 +18,8 @@ pub mod oracle;
 pub mod price_feeds;
 pub mod random;
 pub mod secrets;
-pub mod wallets;
 pub mod triggers;
+pub mod wallets;
 
 /// What the actor of everything begins with that follows from an event that was heard: runs of jobs and triggers that
 /// wait for events, their executions, and what those have done. None of it is heard by jobs and triggers in turn, so

@@ -17,8 +17,8 @@ use sl_actors::{
         price_feeds::{PriceFeed, PriceHost, PriceRound, PriceSnapshot, PriceState},
         random::{RandomCounter, RandomValue},
         secrets::{Secret, SecretVersion},
-        wallets::Wallet,
         triggers::{Delivery, Trigger, TriggerSecret, TriggerState},
+        wallets::Wallet,
     },
 };
 use sl_store::{

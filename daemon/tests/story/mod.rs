@@ -13,5 +13,5 @@ mod random;
 mod secrets;
 mod tokens;
 mod tour;
-mod wallets;
 mod triggers;
+mod wallets;

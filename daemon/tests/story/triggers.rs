@@ -68,9 +68,12 @@ fn an_event_fires_each_trigger_that_waits_for_it_once() {
         let (_, all) = trigger(world, &account, &f, json!({"type": "event", "rule": "*"})).await;
         let (_, off) =
             trigger(world, &account, &f, json!({"type": "event", "rule": "*", "enabled": false})).await;
-        let job = json!({"name": "hears", "on": {"kind": "secret.created"}, "function_id": id_of(&f)});
+        let job = json!({"name": "hears", "overlap": "allow", "on": {"kind": "secret.created"}, "function_id": id_of(&f)});
         let job = world.client.post(&format!("{account}/automation/jobs"), &job).await.expect(201);
-        let other = world.beside().await;
+        let other = match world.database {
+            Some(_) => Some(world.beside().await),
+            None => None,
+        };
         for name in ["wanted", "other"] {
             let new = json!({"name": name, "value": "a value"});
             world.client.post(&format!("{account}/secrets"), &new).await.expect(201);
@@ -85,7 +88,9 @@ fn an_event_fires_each_trigger_that_waits_for_it_once() {
         assert_eq!(input["trigger"], json!({"id": id_of(&wanted), "type": "event"}));
         let runs = format!("{account}/automation/jobs/{}/runs?status=succeeded", text(&job, "id"));
         until(&world.client, &runs, PATIENCE, |seen| seen["items"].as_array().map(Vec::len) == Some(2)).await;
-        other.end().await;
+        if let Some(other) = other {
+            other.end().await;
+        }
         // Another trigger was made, a job, two secrets; neither its own runs nor what follows from them.
         let all = succeeded(&world.client, &all, 4).await;
         let kinds: Vec<&Value> = all.iter().map(|delivery| &delivery["input"]["event"]["kind"]).collect();
@@ -163,7 +168,7 @@ fn a_signed_request_has_one_effect_however_often_it_is_sent() {
         let wrong = json!({"n": "seven"});
         let refused = standard(world, &secret, "msg_2", now(), &wrong).post(&url, &wrong).await;
         assert_eq!(refused.problem(422, "invalid")["errors"][0]["pointer"], "/n");
-        world.client.post(&format!("{path}/disable"), &json!({})).await.expect(200);
+        world.client.ask(Method::POST, &format!("{path}/disable"), None).await.expect(200);
         standard(world, &secret, "msg_3", now(), &body).post(&url, &body).await.problem(409, "invalid_state");
         assert_eq!(succeeded(&world.client, &path, 1).await.len(), 1);
     });
@@ -184,7 +189,7 @@ fn two_secrets_hold_while_one_replaces_the_other() {
         for (id, secret) in [("a", &first), ("b", &second)] {
             standard(world, secret, id, now(), &body).post(&url, &body).await.expect(202);
         }
-        let again = world.client.post(&rotate, &json!({"grace": 0, "url": true})).await.expect(200);
+        let again = world.client.post(&rotate, &json!({"grace": "0s", "url": true})).await.expect(200);
         let (moved, third) = (text(&again, "webhook_url").to_owned(), text(&again, "secret").to_owned());
         standard(world, &third, "c", now(), &body).post(&url, &body).await.problem(404, "not_found");
         for old in [&first, &second] {
@@ -270,7 +275,7 @@ fn a_trigger_fires_by_the_clock_and_by_hand_and_is_paused_and_explained() {
         assert_eq!(world.client.get(&one).await.expect(200)["status"], "queued");
         world.client.post(&format!("{path}/resume"), &json!({"missed": "all"})).await.expect(200);
         until(&world.client, &one, PATIENCE, |seen| seen["status"] == "succeeded").await;
-        let again = world.client.post(&format!("{one}/redeliver"), &json!({})).await.expect(202);
+        let again = world.client.ask(Method::POST, &format!("{one}/redeliver"), None).await.expect(202);
         assert_eq!(
             (&again["redelivery_of"], &again["cause"]),
             (&fired["id"], &json!("redelivery")),

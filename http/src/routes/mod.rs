@@ -13,8 +13,8 @@ mod price_feeds;
 mod random;
 mod secrets;
 mod system;
-mod wallets;
 mod triggers;
+mod wallets;
 
 /// The first words of operations' ids: as the document groups them, with a sentence, and the service they belong to.
 pub const GROUPS: &[(&str, &str, &str)] = &[

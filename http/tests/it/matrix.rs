@@ -52,6 +52,9 @@ impl Stage {
                 "execution" => self.execution(&foreign).await,
                 "job" => self.job(&foreign).await,
                 "run" => self.run(&foreign).await,
+                "trigger" => self.trigger(&foreign).await,
+                "delivery" => self.delivery(&foreign).await,
+                "hook_token" => "0".repeat(64),
                 "random" => self.random(&foreign).await,
                 "version" | "round" => "1".to_owned(),
                 "source" => self.make("oracle/sources", source(), "id").await,
@@ -100,6 +103,20 @@ impl Stage {
         let made = self.server.post(&format!("{account}/oracle/requests"), body).await;
         assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
         made.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    async fn trigger(&self, account: &str) -> String {
+        let function = self.server.post(&format!("{account}/functions"), named("triggered")).await.json();
+        self.make("triggers", json!({"rule": "@yearly", "function_id": function["id"]}), "id").await
+    }
+
+    async fn delivery(&self, account: &str) -> String {
+        let function = self.server.post(&format!("{account}/functions"), named("delivered")).await.json();
+        let trigger = json!({"type": "webhook", "function_id": function["id"]});
+        let trigger = self.make("triggers", trigger, "id").await;
+        let fired = self.server.post(&format!("{account}/triggers/{trigger}/fire"), json!({})).await;
+        assert!(fired.status.is_success(), "{fired:?}");
+        fired.json()["id"].as_str().expect("an id").to_owned()
     }
 
     async fn random(&self, account: &str) -> String {
