@@ -189,3 +189,31 @@ fn the_operators_price_service_may_be_private_and_is_asked_as_before() {
         assert!(heard.contains("authorization: bearer the key of prices"), "{heard}");
     });
 }
+
+#[test]
+fn a_deviation_runs_the_function_of_a_job() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let source = "(params) => ({ price: params.event.data.price, change: params.event.data.change_bps })";
+        let path = function(&world.client, &account, "hears", source).await;
+        let function = path.rsplit('/').next().unwrap_or_default();
+        let on = json!({"kind": "pricefeed.deviation", "filter": {"/pair": "NEO/USD"}});
+        let job = json!({"function_id": function, "name": "on deviation", "on": on});
+        world.client.post(&format!("{account}/automation/jobs"), &job).await.expect(201);
+        for base in ["NEO", "GAS"] {
+            let new = json!({"base_asset": base, "quote_asset": "USD", "deviation_percent": 5});
+            let feed = world.client.post(&format!("{account}/pricefeeds"), &new).await.expect(201);
+            let snapshots = format!("{account}/pricefeeds/{}/snapshots", text(&feed, "id"));
+            for price in ["10", "10.1", "11"] {
+                world.client.post(&snapshots, &json!({"price": price})).await.expect(201);
+            }
+        }
+        let executions = format!("{path}/executions");
+        let ran = |seen: &serde_json::Value| seen["items"][0]["status"] == "succeeded";
+        let ran = until(&world.client, &executions, Duration::from_secs(20), ran).await;
+        // The check is a run, and the performance is.
+        for item in ran["items"].as_array().into_iter().flatten() {
+            assert_eq!(item["output"], json!({"price": "11", "change": 1000}), "{ran}");
+        }
+    });
+}
