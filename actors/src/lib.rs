@@ -60,6 +60,7 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     services::functions::SETTINGS,
     services::functions::LIMIT_SETTINGS,
     services::oracle::SETTINGS,
+    services::gasbank::SETTINGS,
     services::price_feeds::SETTINGS,
     services::random::SETTINGS,
     services::secrets::SETTINGS,

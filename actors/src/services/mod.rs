@@ -15,6 +15,7 @@ pub mod dead_letters;
 pub mod executions;
 pub mod functions;
 pub mod oracle;
+pub mod gasbank;
 pub mod price_feeds;
 pub mod random;
 pub mod secrets;
@@ -93,6 +94,7 @@ pub const ALL: &[&Service] = &[
     &executions::SERVICE,
     &functions::SERVICE,
     &oracle::SERVICE,
+    &gasbank::SERVICE,
     &price_feeds::SERVICE,
     &random::SERVICE,
     &secrets::SERVICE,

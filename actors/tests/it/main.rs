@@ -10,6 +10,7 @@ mod duties;
 mod egress;
 mod executions;
 mod functions;
+mod gasbank;
 mod neo;
 mod oracle;
 mod pauses;

@@ -5,6 +5,7 @@ mod actions;
 mod automation;
 mod daemons;
 mod functions;
+mod gasbank;
 mod health;
 mod oracle;
 mod pause;

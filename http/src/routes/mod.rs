@@ -7,6 +7,7 @@ mod automation;
 mod control;
 mod executions;
 mod functions;
+mod gasbank;
 mod open;
 mod oracle;
 mod price_feeds;
@@ -29,6 +30,7 @@ pub const GROUPS: &[(&str, &str, &str)] = &[
     ("oracle", "Questions to sources outside, and their answers.", "oracle"),
     ("pricefeeds", "Prices observed, agreed on and published.", "pricefeeds"),
     ("random", "Random bytes that anybody can check.", "random"),
+    ("gasbank", "GAS that is deposited and withdrawn, by double entry.", "gasbank"),
     ("wallets", "Neo wallets that an account has proved to be its own.", "wallets"),
     ("pauses", "What of an account's work is held back.", "control"),
     ("dead_letters", "Work that was given up.", "dead_letters"),
@@ -56,6 +58,7 @@ pub fn all() -> Vec<Operation> {
         price_feeds::table(),
         random::table(),
         automation::table(),
+        gasbank::table(),
         wallets::table(),
         triggers::table(),
         control::table(),

@@ -40,6 +40,7 @@ use std::sync::Arc;
 
 use sl_store::Entity as _;
 
+pub(crate) use self::price::mantissa;
 pub use self::{
     actions::{
         FetchFeed, FetchLatest, FetchRound, FetchSnapshot, ListFeeds, ListRounds, ListSnapshots,

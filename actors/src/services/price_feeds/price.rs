@@ -99,7 +99,7 @@ pub(super) fn median(mut values: Vec<i128>, decimals: u32) -> Option<i128> {
 
 /// Reads a decimal number as a whole number of 10^-`scale`; it may have `decimals` decimals and `whole` digits before the
 /// point.
-fn mantissa(text: &str, decimals: u32, scale: u32, whole: u32) -> Result<i128, Flaw> {
+pub(crate) fn mantissa(text: &str, decimals: u32, scale: u32, whole: u32) -> Result<i128, Flaw> {
     if text.len() > TEXT {
         return Err(flaw("length", format!("must be written in at most {TEXT} characters")));
     }

@@ -1,0 +1,247 @@
+//! Gas accounts: ensured for a wallet, bounded by a policy.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+use sl_store::{Batch, Code, Fault, Head, Query};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    MAX_ACCOUNTS, NAME,
+    account::GasAccount,
+    claim,
+    gas::Gas,
+    movement::{Change, commit},
+    views::GasAccountView,
+};
+use crate::{
+    action::{Action, Order, Tenant},
+    check::Check,
+    neo::ScriptHash,
+    page::{Page, PageRequest},
+    resource,
+    services::{price_feeds::ExactNumber, wallets::read_address},
+};
+
+/// How many approvals can be asked for.
+const MOST_APPROVALS: i64 = 16;
+/// How many wallets can be named to approve.
+const MOST_APPROVERS: usize = 100;
+
+/// What ensures a gas account.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewGasAccount {
+    /// The wallet it is for: an address on Neo N3 or a script hash. A wallet has one gas account over all accounts.
+    pub wallet_address: String,
+}
+
+/// Ensures that a wallet has a gas account in this account.
+#[derive(Clone, Debug)]
+pub struct EnsureGasAccount(pub NewGasAccount);
+
+impl Change for EnsureGasAccount {
+    type Answer = GasAccountView;
+
+    async fn plan(&self, tenant: &Tenant, batch: &mut Batch) -> Result<GasAccountView, Fault> {
+        let mut check = Check::new();
+        let wallet = read_address("/wallet_address", &self.0.wallet_address, &mut check);
+        check.finish()?;
+        let wallet = wallet.ok_or_else(|| Fault::internal("an address was neither read nor refused"))?;
+        ensure(wallet, tenant, batch).await.map(|account| account.view(tenant.now()))
+    }
+}
+
+impl Action for EnsureGasAccount {
+    type Output = GasAccountView;
+
+    async fn run(self, tenant: &Tenant) -> Result<GasAccountView, Fault> {
+        commit(&self, tenant).await
+    }
+}
+
+/// The gas account of a wallet, made where there is none yet.
+pub(super) async fn ensure(
+    wallet: ScriptHash,
+    tenant: &Tenant,
+    batch: &mut Batch,
+) -> Result<GasAccount, Fault> {
+    if let Some(found) = of_wallet(wallet, tenant).await? {
+        return Ok(found);
+    }
+    let account = GasAccount::new(Head::new(tenant.account_id, tenant.next_id(), tenant.now()), wallet);
+    let (what, id) = (claim::wallet(&wallet), account.head.id);
+    match claim::find(&tenant.core.store, &what).await? {
+        None => claim::claim(&what, id, tenant, batch),
+        Some(found) => {
+            if !claim::inherit(found, id, tenant, batch).await? {
+                let detail = "the wallet has a gas account in another account";
+                return Err(Fault::new(Code::Conflict, detail));
+            }
+        }
+    }
+    batch.insert(&account);
+    let most = tenant.settings.count(&MAX_ACCOUNTS);
+    batch.at_most::<GasAccount>(tenant.account_id, Vec::new(), most, MAX_ACCOUNTS.name);
+    let told = json!({"wallet_address": wallet.address()});
+    batch.event(tenant.event(NAME, "gasbank.account.created", id, told));
+    Ok(account)
+}
+
+/// The account's gas account of a wallet.
+pub(super) async fn of_wallet(wallet: ScriptHash, tenant: &Tenant) -> Result<Option<GasAccount>, Fault> {
+    let query = Query::of(tenant.account_id).equal("wallet", wallet.to_string());
+    tenant.core.store.first(query).await
+}
+
+/// Reads one.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchGasAccount(pub Uuid);
+
+impl Action for FetchGasAccount {
+    type Output = GasAccountView;
+    const ORDER: Order = Order::Concurrent;
+    const WHILE_SUSPENDED: bool = true;
+
+    async fn run(self, tenant: &Tenant) -> Result<GasAccountView, Fault> {
+        let found: GasAccount = tenant.core.store.get(tenant.key(self.0)).await?;
+        Ok(found.view(tenant.now()))
+    }
+}
+
+/// What a list of gas accounts is narrowed by.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GasAccountFilters {
+    /// Only this one; 404 where there is none.
+    pub gas_account_id: Option<Uuid>,
+    /// Only the one of this wallet.
+    pub wallet_address: Option<String>,
+}
+
+/// A page of them, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct ListGasAccounts {
+    /// Which page.
+    pub page: PageRequest,
+    /// Narrowed by.
+    pub filters: GasAccountFilters,
+}
+
+impl Action for ListGasAccounts {
+    type Output = Page<GasAccountView>;
+    const ORDER: Order = Order::Concurrent;
+    const WHILE_SUSPENDED: bool = true;
+
+    async fn run(self, tenant: &Tenant) -> Result<Self::Output, Fault> {
+        let now = tenant.now();
+        if let Some(id) = self.filters.gas_account_id {
+            let found: GasAccount = tenant.core.store.get(tenant.key(id)).await?;
+            return Ok(Page { items: vec![found.view(now)], next_cursor: None });
+        }
+        let mut check = Check::new();
+        let wallet = self.filters.wallet_address;
+        let wallet = wallet.and_then(|text| read_address("?wallet_address", &text, &mut check));
+        check.finish()?;
+        let filters = wallet.map(|hash| sl_store::Filter::Equal("wallet", hash.to_string().into()));
+        let filters = filters.into_iter().collect();
+        resource::list::<GasAccount, _>(tenant, self.page, filters, |account| account.view(now)).await
+    }
+}
+
+/// What changes the policy of a gas account; absent fields stay as they are.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "null takes the limit away, and absence leaves it")]
+pub struct AmendGasAccount {
+    /// What stays available.
+    pub minimum_balance: Option<ExactNumber>,
+    /// What may be withdrawn in a day of UTC; `null` for no limit.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<ExactNumber>)]
+    pub daily_limit: Option<Option<ExactNumber>>,
+    /// How many wallets approve a withdrawal, 0 to 16.
+    #[schema(minimum = 0, maximum = 16)]
+    pub required_approvals: Option<i64>,
+    /// Which may, by address or script hash; every active wallet of the account where none is named.
+    #[schema(max_items = 100)]
+    pub approvers: Option<Vec<String>>,
+}
+
+/// Tells a `null` from an absent field.
+#[expect(clippy::option_option, reason = "null takes the limit away, and absence leaves it")]
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<ExactNumber>>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    serde_json::from_value(value).map(Some).map_err(serde::de::Error::custom)
+}
+
+/// Changes the policy of a gas account. Withdrawals that were asked for keep the approvals they were asked with.
+#[derive(Clone, Debug)]
+pub struct ChangePolicy {
+    /// Which.
+    pub gas_account_id: Uuid,
+    /// The version the caller saw, where they said so.
+    pub expected: Option<i64>,
+    /// The change.
+    pub patch: AmendGasAccount,
+}
+
+impl Change for ChangePolicy {
+    type Answer = GasAccountView;
+
+    async fn plan(&self, tenant: &Tenant, batch: &mut Batch) -> Result<GasAccountView, Fault> {
+        let mut account: GasAccount = tenant.core.store.get(tenant.key(self.gas_account_id)).await?;
+        resource::expect_version(&account, self.expected)?;
+        account.amend(&self.patch)?;
+        batch.replace(&mut account, tenant.now());
+        let policy = &account.policy;
+        let told = json!({
+            "minimum_balance": policy.minimum_balance, "daily_limit": policy.daily_limit,
+            "required_approvals": policy.required_approvals, "approvers": policy.approvers.len(),
+        });
+        batch.event(tenant.event(NAME, "gasbank.account.amended", account.head.id, told));
+        Ok(account.view(tenant.now()))
+    }
+}
+
+impl Action for ChangePolicy {
+    type Output = GasAccountView;
+
+    async fn run(self, tenant: &Tenant) -> Result<GasAccountView, Fault> {
+        commit(&self, tenant).await
+    }
+}
+
+impl GasAccount {
+    fn amend(&mut self, patch: &AmendGasAccount) -> Result<(), Fault> {
+        let (mut check, policy) = (Check::new(), &mut self.policy);
+        if let Some(number) = &patch.minimum_balance {
+            let read = Gas::read_any("/minimum_balance", number, &mut check);
+            policy.minimum_balance = read.unwrap_or(policy.minimum_balance);
+        }
+        if let Some(number) = &patch.daily_limit {
+            let read = number.as_ref().map(|number| Gas::read_any("/daily_limit", number, &mut check));
+            policy.daily_limit = read.flatten();
+        }
+        if let Some(texts) = &patch.approvers {
+            if texts.len() > MOST_APPROVERS {
+                let detail = format!("must be at most {MOST_APPROVERS} wallets, not {}", texts.len());
+                check.broken("/approvers", "items", detail);
+            }
+            let texts = texts.iter().take(MOST_APPROVERS).enumerate();
+            let read =
+                texts.filter_map(|(at, text)| read_address(&format!("/approvers/{at}"), text, &mut check));
+            policy.approvers = read.collect();
+            policy.approvers.sort_unstable();
+            policy.approvers.dedup();
+        }
+        policy.required_approvals = patch.required_approvals.unwrap_or(policy.required_approvals);
+        let named = i64::try_from(policy.approvers.len()).unwrap_or(MOST_APPROVALS);
+        let most = if named == 0 { MOST_APPROVALS } else { named.min(MOST_APPROVALS) };
+        if !(0..=most).contains(&policy.required_approvals) {
+            let detail = format!("must be 0 to {most}, not {}", policy.required_approvals);
+            check.broken("/required_approvals", "bounds", detail);
+        }
+        check.finish()
+    }
+}

@@ -1,0 +1,228 @@
+//! The duty that has deposits confirmed and withdrawals settled.
+//!
+//! A withdrawal is marked submitted in the store before the resolver hears of it for the first time: from then on it
+//! cannot be cancelled. What the resolver says is asked again and again under the same id, so that it can tell a repeat.
+//! An amount is released on a definite no alone. Answers that cannot be made out are counted; too many of them, or a time
+//! too long, and it needs to be reconciled: it stays as it is until an operator says, or has it asked again.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::BoxFuture;
+use sl_store::{Batch, Code, Fault, Key, RetryPolicy, SYSTEM, Settlement, Work};
+
+use super::{
+    DUTY, NAME, RESOLVER_TRIES, SETTLE_WITHIN, UNRESOLVED_LOOK, WORKERS,
+    movement::{Standing, told},
+    resolver::{self, Resolved},
+    transaction::{GasDirection, GasStatus, GasTransaction},
+};
+use crate::{
+    Core,
+    action::Tenant,
+    caller::Caller,
+    duty::{Attempt, Duty, Outcome, RETRY_BASE, RETRY_CAP},
+    services::accounts::Account,
+    settings::Setting,
+};
+
+/// How often an end is written anew where another change of the gas account came first.
+const TRIES: u32 = 64;
+
+/// Has deposits confirmed and withdrawals settled.
+#[derive(Clone, Copy, Debug)]
+pub struct Settler;
+
+impl Duty for Settler {
+    fn name(&self) -> &'static str {
+        DUTY
+    }
+
+    fn doc(&self) -> &'static str {
+        "Asks the resolver what became of deposits and withdrawals, and writes it."
+    }
+
+    fn concurrency(&self) -> &'static Setting {
+        &WORKERS
+    }
+
+    /// Failures of ours are never the end of money; answers that cannot be made out are counted in the transaction.
+    fn retry(&self, core: &Core) -> RetryPolicy {
+        let (base, cap) = (core.settings.duration(&RETRY_BASE), core.settings.duration(&RETRY_CAP));
+        RetryPolicy { base, cap, max_attempts: u32::MAX, max_age: Duration::MAX }
+    }
+
+    fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            tokio::select! {
+                () = attempt.cancel.cancelled() => Outcome::Release,
+                done = settle(core, &attempt.work) => {
+                    done.unwrap_or_else(|fault| Outcome::Retry(fault, Batch::new()))
+                }
+            }
+        })
+    }
+
+    /// Dropped by a resume: the amount is reserved all the same, so that it has to be asked about later.
+    fn discard<'a>(
+        &'a self,
+        core: &'a Arc<Core>,
+        work: &'a Work,
+        batch: &'a mut Batch,
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            let key = Key::new(work.account, work.subject);
+            let found: Option<GasTransaction> = core.store.find(key).await?;
+            let waits =
+                |found: &GasTransaction| matches!(found.status, GasStatus::Pending | GasStatus::Submitted);
+            if let Some(transaction) = found.filter(waits) {
+                let tenant = tenant(core, work).await?;
+                transaction.enqueue(transaction.due_at(core.clock.now()), &tenant, batch);
+                batch.holds(&transaction);
+            }
+            Ok(())
+        })
+    }
+}
+
+async fn tenant(core: &Arc<Core>, work: &Work) -> Result<Tenant, Fault> {
+    let account: Option<Account> = core.store.find(Key::new(SYSTEM, work.account)).await?;
+    let settings = account.as_ref().map_or_else(|| core.settings.clone(), |row| row.settings(&core.settings));
+    Ok(Tenant {
+        core: core.clone(),
+        account_id: work.account,
+        account: account.map(Arc::new),
+        settings,
+        caller: Arc::new(Caller::duty(DUTY)),
+        ticket: None,
+    })
+}
+
+async fn settle(core: &Arc<Core>, work: &Work) -> Result<Outcome, Fault> {
+    let found: Option<GasTransaction> = core.store.find(Key::new(work.account, work.subject)).await?;
+    let waits = |found: &GasTransaction| matches!(found.status, GasStatus::Pending | GasStatus::Submitted);
+    let Some(mut transaction) = found.filter(waits) else { return Ok(Outcome::Done(Batch::new())) };
+    let now = core.clock.now();
+    if let Some(at) = transaction.not_before.filter(|at| *at > now) {
+        return Ok(Outcome::Again(at, Batch::new()));
+    }
+    let Some(peer) = &core.peers.gas_resolver else {
+        return Ok(Outcome::Again(now + delta(core.settings.duration(&UNRESOLVED_LOOK)), Batch::new()));
+    };
+    let tenant = tenant(core, work).await?;
+    if transaction.direction == GasDirection::Withdrawal && transaction.status == GasStatus::Pending {
+        transaction = submit(transaction, &tenant).await?;
+    }
+    let resolved = resolver::ask(core, peer, &transaction).await;
+    conclude(&tenant, work, transaction, resolved).await
+}
+
+/// Writes that a withdrawal is submitted, before it is.
+async fn submit(mut transaction: GasTransaction, tenant: &Tenant) -> Result<GasTransaction, Fault> {
+    let (mut batch, now) = (Batch::new(), tenant.now());
+    (transaction.status, transaction.submitted_at) = (GasStatus::Submitted, Some(now));
+    batch.replace(&mut transaction, now);
+    let kind = "gasbank.withdrawal.submitted";
+    batch.event(tenant.event(NAME, kind, transaction.head.id, told(&transaction)));
+    tenant.core.store.commit(batch).await?;
+    Ok(transaction)
+}
+
+async fn conclude(
+    tenant: &Tenant,
+    work: &Work,
+    transaction: GasTransaction,
+    resolved: Resolved,
+) -> Result<Outcome, Fault> {
+    let (core, now) = (&tenant.core, tenant.now());
+    match resolved {
+        Resolved::Yes => end(tenant, work, &transaction, End::Complete).await,
+        Resolved::No(why) => end(tenant, work, &transaction, End::Fail(why)).await,
+        Resolved::Contradicted(why) => end(tenant, work, &transaction, End::Doubt(why)).await,
+        Resolved::Later(after) => {
+            if is_overdue(core, &transaction, now) {
+                let within = core.settings.duration(&SETTLE_WITHIN).as_secs();
+                let verb = transaction.direction.verb();
+                let why = format!("it was not {verb} within {within} s, and the resolver has not refused it");
+                return end(tenant, work, &transaction, End::Doubt(why)).await;
+            }
+            Ok(Outcome::Again(now + delta(after), clear(transaction, now)))
+        }
+        Resolved::Unclear(why, after) => unclear(tenant, work, transaction, (why, after)).await,
+    }
+}
+
+/// Counts an answer that cannot be made out.
+async fn unclear(
+    tenant: &Tenant,
+    work: &Work,
+    mut transaction: GasTransaction,
+    (why, after): (String, Option<Duration>),
+) -> Result<Outcome, Fault> {
+    let (core, now) = (&tenant.core, tenant.now());
+    transaction.unclear += 1;
+    let most = core.settings.count(&RESOLVER_TRIES);
+    if u64::try_from(transaction.unclear).unwrap_or(u64::MAX) >= most || is_overdue(core, &transaction, now) {
+        let why = format!("{why} ({} times in a row)", transaction.unclear);
+        return end(tenant, work, &transaction, End::Doubt(why)).await;
+    }
+    let (base, cap) = (core.settings.duration(&RETRY_BASE), core.settings.duration(&RETRY_CAP));
+    let policy = RetryPolicy { base, cap, max_attempts: u32::MAX, max_age: Duration::MAX };
+    let tries = u32::try_from(transaction.unclear).unwrap_or(u32::MAX);
+    let delay = policy.next(tries, Duration::ZERO, after, core.chance.fraction()).unwrap_or(cap);
+    transaction.error = Some(why);
+    let mut batch = Batch::new();
+    batch.replace(&mut transaction, now);
+    Ok(Outcome::Again(now + delta(delay), batch))
+}
+
+/// Forgets answers that could not be made out, once one can.
+fn clear(mut transaction: GasTransaction, now: DateTime<Utc>) -> Batch {
+    let mut batch = Batch::new();
+    if transaction.unclear > 0 || transaction.error.is_some() {
+        (transaction.unclear, transaction.error) = (0, None);
+        batch.replace(&mut transaction, now);
+    }
+    batch
+}
+
+fn is_overdue(core: &Core, transaction: &GasTransaction, now: DateTime<Utc>) -> bool {
+    let since = transaction.submitted_at.unwrap_or(transaction.head.created_at);
+    now - since >= delta(core.settings.duration(&SETTLE_WITHIN))
+}
+
+/// How it ends, as far as the resolver goes.
+enum End {
+    Complete,
+    Fail(String),
+    Doubt(String),
+}
+
+/// Writes the end together with the settlement of the item, as often as another change of the gas account comes first.
+async fn end(tenant: &Tenant, work: &Work, asked: &GasTransaction, end: End) -> Result<Outcome, Fault> {
+    for _ in 0..TRIES {
+        let mut standing = Standing::load(tenant, asked.direction, asked.head.id).await?;
+        if standing.transaction.head.version != asked.head.version {
+            // Somebody decided by hand meanwhile, and took the item with it.
+            return Ok(Outcome::Release);
+        }
+        let mut batch = Batch::new();
+        match &end {
+            End::Complete => standing.complete(tenant, &mut batch)?,
+            End::Fail(why) => standing.fail(why, tenant, &mut batch)?,
+            End::Doubt(why) => standing.doubt(why, tenant, &mut batch),
+        }
+        batch.settle(work.settle(Settlement::Remove));
+        match tenant.core.store.commit(batch).await {
+            Ok(()) => return Ok(Outcome::Settled),
+            Err(fault) if fault.code == Code::FenceLost => return Ok(Outcome::Lost),
+            Err(fault) if fault.code == Code::Conflict => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Err(Fault::new(Code::Conflict, "the gas account moved on at every try"))
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}

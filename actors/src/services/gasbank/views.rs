@@ -1,0 +1,221 @@
+//! What is answered about gas accounts, deposits, withdrawals and transfers.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    account::GasAccount,
+    gas::Gas,
+    transaction::{GasApproval, GasDirection, GasStatus, GasTransaction},
+    transfer::{Bucket, GasMovement, GasTransfer},
+};
+use crate::neo::ScriptHash;
+
+/// A gas account as it is answered.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct GasAccountView {
+    /// Its id.
+    pub id: Uuid,
+    /// The account it belongs to.
+    pub account_id: Uuid,
+    /// Its wallet on Neo N3.
+    pub wallet_address: String,
+    /// What belongs to it: what is available and what is locked.
+    pub balance: Gas,
+    /// What can be withdrawn.
+    pub available: Gas,
+    /// What deposits have announced and nobody has confirmed; no part of the balance.
+    pub pending: Gas,
+    /// What withdrawals have reserved.
+    pub locked: Gas,
+    /// What stays available.
+    pub minimum_balance: Gas,
+    /// What may be withdrawn in a day of UTC.
+    pub daily_limit: Option<Gas>,
+    /// What was withdrawn today.
+    pub daily_withdrawal: Gas,
+    /// When the last withdrawal was asked for.
+    pub last_withdrawal: Option<DateTime<Utc>>,
+    /// How many wallets approve a withdrawal.
+    pub required_approvals: i64,
+    /// Which may; every active wallet of the account where none is named.
+    pub approvers: Vec<String>,
+    /// How many transfers were posted.
+    pub transfers: i64,
+    /// Counts the changes from 1.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl GasAccount {
+    /// Its public face at an instant.
+    #[must_use]
+    pub fn view(&self, now: DateTime<Utc>) -> GasAccountView {
+        GasAccountView {
+            id: self.head.id,
+            account_id: self.head.account_id,
+            wallet_address: self.wallet.address(),
+            balance: self.balance(),
+            available: self.available,
+            pending: self.pending,
+            locked: self.locked,
+            minimum_balance: self.policy.minimum_balance,
+            daily_limit: self.policy.daily_limit,
+            daily_withdrawal: self.withdrawn_on(now),
+            last_withdrawal: self.withdrawn.last_at,
+            required_approvals: self.policy.required_approvals,
+            approvers: self.policy.approvers.iter().map(ScriptHash::address).collect(),
+            transfers: self.posted,
+            version: self.head.version,
+            created_at: self.head.created_at,
+            updated_at: self.head.updated_at,
+        }
+    }
+}
+
+/// A deposit or withdrawal as it is answered.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct GasTransactionView {
+    /// Its id.
+    pub id: Uuid,
+    /// The account it belongs to.
+    pub account_id: Uuid,
+    /// The gas account.
+    pub gas_account_id: Uuid,
+    /// Which way it goes.
+    #[serde(rename = "type")]
+    pub direction: GasDirection,
+    /// Where it stands.
+    pub status: GasStatus,
+    /// How much.
+    pub amount: Gas,
+    /// The same; nothing where it failed or was cancelled.
+    pub net_amount: Gas,
+    /// The transaction on the chain that brings a deposit.
+    pub blockchain_tx_id: Option<String>,
+    /// From whom.
+    pub from_address: Option<String>,
+    /// To whom.
+    pub to_address: Option<String>,
+    /// A withdrawal is not submitted before.
+    pub not_before: Option<DateTime<Utc>>,
+    /// How many wallets approve it.
+    pub required_approvals: i64,
+    /// Those that have.
+    pub approvals: Vec<GasApproval>,
+    /// What wallets sign to approve it; only while it waits for that.
+    pub approval_message: Option<String>,
+    /// Why it failed, or what is not known.
+    pub error: Option<String>,
+    /// When it was submitted.
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// When it came to its end.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// Counts the changes from 1.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl GasTransaction {
+    /// Its public face.
+    #[must_use]
+    pub fn view(&self) -> GasTransactionView {
+        let waits = self.status == GasStatus::PendingApproval;
+        GasTransactionView {
+            id: self.head.id,
+            account_id: self.head.account_id,
+            gas_account_id: self.gas_account_id,
+            direction: self.direction,
+            status: self.status,
+            amount: self.amount,
+            net_amount: self.net_amount(),
+            blockchain_tx_id: self.chain_id.clone(),
+            from_address: self.from_address.map(|hash| hash.address()),
+            to_address: self.to_address.map(|hash| hash.address()),
+            not_before: self.not_before,
+            required_approvals: self.required_approvals,
+            approvals: self.approvals.clone(),
+            approval_message: waits.then(|| self.approval_message()),
+            error: self.error.clone(),
+            submitted_at: self.submitted_at,
+            completed_at: self.completed_at,
+            version: self.head.version,
+            created_at: self.head.created_at,
+            updated_at: self.head.updated_at,
+        }
+    }
+}
+
+/// What a deposit or withdrawal came to, and where that leaves the gas account.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct GasMovementView {
+    /// The gas account.
+    pub account: GasAccountView,
+    /// The deposit or withdrawal.
+    pub transaction: GasTransactionView,
+}
+
+impl GasMovementView {
+    /// Of both, at an instant.
+    #[must_use]
+    pub fn new(account: &GasAccount, transaction: &GasTransaction, now: DateTime<Utc>) -> Self {
+        Self { account: account.view(now), transaction: transaction.view() }
+    }
+}
+
+/// One posting of a transfer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct GasPosting {
+    /// Which balance.
+    pub bucket: Bucket,
+    /// What it changes by; those of a transfer sum to zero.
+    pub amount: Gas,
+}
+
+/// A transfer as it is answered.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct GasTransferView {
+    /// Its id.
+    pub id: Uuid,
+    /// Counts the transfers of the gas account from 1.
+    pub number: i64,
+    /// Why.
+    pub movement: GasMovement,
+    /// How much.
+    pub amount: Gas,
+    /// What it changes.
+    pub postings: Vec<GasPosting>,
+    /// The deposit or withdrawal behind it.
+    pub transaction_id: Option<Uuid>,
+    /// Who did it.
+    pub actor: String,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+impl GasTransfer {
+    /// Its public face.
+    #[must_use]
+    pub fn view(&self) -> GasTransferView {
+        let taken = GasPosting { bucket: self.source, amount: Gas::from_units(-self.amount.units()) };
+        let given = GasPosting { bucket: self.target, amount: self.amount };
+        GasTransferView {
+            id: self.head.id,
+            number: self.number,
+            movement: self.movement,
+            amount: self.amount,
+            postings: vec![taken, given],
+            transaction_id: self.transaction_id,
+            actor: self.actor.clone(),
+            created_at: self.head.created_at,
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Withdrawals: reserved at once, approved where the policy asks for it, cancelled, decided by hand.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use sl_store::{Batch, Fault, Head};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    DUTY, NAME,
+    account::GasAccount,
+    accounts,
+    deposits::{ByHand, read_optional},
+    gas::Gas,
+    movement::{Change, Standing, commit, told},
+    transaction::{GasApproval, GasDirection, GasStatus, GasTransaction},
+    transfer::GasMovement,
+    views::GasMovementView,
+};
+use crate::{
+    action::{Action, Tenant},
+    check::Check,
+    services::{
+        price_feeds::ExactNumber,
+        wallets::{Named, WalletSignature, may_sign, read_address},
+    },
+};
+
+/// How far ahead a withdrawal can be put off.
+const AHEAD: TimeDelta = TimeDelta::days(366);
+
+/// What asks for a withdrawal.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewWithdrawal {
+    /// The gas account; this or `wallet_address`.
+    pub gas_account_id: Option<Uuid>,
+    /// The wallet of the gas account.
+    pub wallet_address: Option<String>,
+    /// How much: more than 0, with up to 8 decimals.
+    pub amount: ExactNumber,
+    /// To whom: an address or script hash; the gas account's own wallet unless said otherwise.
+    pub to_address: Option<String>,
+    /// It is not submitted before; at once unless said otherwise, and within a year. It is reserved at once all the same.
+    pub not_before: Option<DateTime<Utc>>,
+}
+
+/// Asks for a withdrawal.
+#[derive(Clone, Debug)]
+pub struct Withdraw(pub NewWithdrawal);
+
+impl Change for Withdraw {
+    type Answer = GasMovementView;
+
+    async fn plan(&self, tenant: &Tenant, batch: &mut Batch) -> Result<GasMovementView, Fault> {
+        let (new, now) = (&self.0, tenant.now());
+        let mut check = Check::new();
+        let amount = Gas::read("/amount", &new.amount, &mut check);
+        let to_address = read_optional("/to_address", new.to_address.as_deref(), &mut check);
+        if new.not_before.is_some_and(|at| at > now + AHEAD) {
+            check.broken("/not_before", "bounds", "must be within 366 days");
+        }
+        if new.gas_account_id.is_some() == new.wallet_address.is_some() {
+            check.broken("/gas_account_id", "exclusive", "give either gas_account_id or wallet_address");
+        }
+        let wallet = read_optional("/wallet_address", new.wallet_address.as_deref(), &mut check);
+        check.finish()?;
+        let amount = amount.ok_or_else(|| Fault::internal("an amount was neither read nor refused"))?;
+        let mut account: GasAccount = match (new.gas_account_id, wallet) {
+            (Some(id), _) => tenant.core.store.get(tenant.key(id)).await?,
+            (None, Some(wallet)) => {
+                let found = accounts::of_wallet(wallet, tenant).await?;
+                found.ok_or_else(|| Fault::not_found("gas account"))?
+            }
+            (None, None) => {
+                return Err(Fault::field("/wallet_address", "required", "must name a wallet"));
+            }
+        };
+        account.count_withdrawal(amount, now)?;
+        let approvals = account.policy.required_approvals;
+        let status = if approvals > 0 { GasStatus::PendingApproval } else { GasStatus::Pending };
+        let transaction = GasTransaction {
+            head: Head::new(tenant.account_id, tenant.next_id(), now),
+            gas_account_id: account.head.id,
+            direction: GasDirection::Withdrawal,
+            status,
+            amount,
+            chain_id: None,
+            from_address: Some(account.wallet),
+            to_address: Some(to_address.unwrap_or(account.wallet)),
+            not_before: new.not_before,
+            required_approvals: approvals,
+            approvals: Vec::new(),
+            error: None,
+            unclear: 0,
+            submitted_at: None,
+            completed_at: None,
+        };
+        reserve(&mut account, &transaction, tenant, batch)?;
+        Ok(GasMovementView::new(&account, &transaction, now))
+    }
+}
+
+fn reserve(
+    account: &mut GasAccount,
+    transaction: &GasTransaction,
+    tenant: &Tenant,
+    batch: &mut Batch,
+) -> Result<(), Fault> {
+    let id = transaction.head.id;
+    account.post(GasMovement::WithdrawalReserved, transaction.amount, id, tenant, batch)?;
+    batch.replace(account, tenant.now()).insert(transaction);
+    batch.event(tenant.event(NAME, "gasbank.withdrawal.reserved", id, told(transaction)));
+    if transaction.status == GasStatus::Pending {
+        transaction.enqueue(transaction.due_at(tenant.now()), tenant, batch);
+    }
+    Ok(())
+}
+
+impl GasTransaction {
+    /// When it can be submitted.
+    pub(super) fn due_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.not_before.map_or(now, |at| at.max(now))
+    }
+}
+
+impl Action for Withdraw {
+    type Output = GasMovementView;
+
+    async fn run(self, tenant: &Tenant) -> Result<GasMovementView, Fault> {
+        let answer = commit(&self, tenant).await?;
+        tenant.core.bells.ring(DUTY);
+        Ok(answer)
+    }
+}
+
+/// A wallet's approval.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewApproval {
+    /// The workspace wallet that approves; active, and one of the gas account's approvers where it names any.
+    pub wallet_address: String,
+    /// Its keys' signatures of the withdrawal's `approval_message`, as many as the wallet's threshold says.
+    pub signatures: Vec<WalletSignature>,
+}
+
+/// Approves a withdrawal with a wallet.
+#[derive(Clone, Debug)]
+pub struct Approve {
+    /// Which.
+    pub withdrawal_id: Uuid,
+    /// By whom.
+    pub new: NewApproval,
+}
+
+impl Change for Approve {
+    type Answer = GasMovementView;
+
+    async fn plan(&self, tenant: &Tenant, batch: &mut Batch) -> Result<GasMovementView, Fault> {
+        let mut standing = Standing::load(tenant, GasDirection::Withdrawal, self.withdrawal_id).await?;
+        standing.expect(&[GasStatus::PendingApproval], "approved")?;
+        self.check_approver(&standing.account)?;
+        let Standing { account, transaction } = &mut standing;
+        let message = transaction.approval_message();
+        let named = Named { address: &self.new.wallet_address, pointer: "/wallet_address" };
+        let signatures = &self.new.signatures;
+        let wallet = may_sign(&tenant.core, tenant.account_id, named, message.as_bytes(), signatures).await?;
+        let wallet_address = wallet.script_hash.address();
+        if transaction.approvals.iter().any(|approval| approval.wallet_address == wallet_address) {
+            return Err(Fault::field("/wallet_address", "distinct", "this wallet has approved already"));
+        }
+        batch.holds(&wallet).holds(&*account);
+        let (now, wallet_id) = (tenant.now(), wallet.head.id);
+        transaction.approvals.push(GasApproval { wallet_id, wallet_address, approved_at: now });
+        let approved = i64::try_from(transaction.approvals.len()).unwrap_or(i64::MAX);
+        if approved >= transaction.required_approvals {
+            transaction.status = GasStatus::Pending;
+            transaction.enqueue(transaction.due_at(now), tenant, batch);
+        }
+        batch.replace(transaction, now);
+        let kind = "gasbank.withdrawal.approved";
+        batch.event(tenant.event(NAME, kind, transaction.head.id, told(transaction)));
+        Ok(GasMovementView::new(account, transaction, now))
+    }
+}
+
+impl Approve {
+    fn check_approver(&self, account: &GasAccount) -> Result<(), Fault> {
+        let mut check = Check::new();
+        let wallet = read_address("/wallet_address", &self.new.wallet_address, &mut check);
+        check.finish()?;
+        let approvers = &account.policy.approvers;
+        if approvers.is_empty() || wallet.is_some_and(|wallet| approvers.contains(&wallet)) {
+            return Ok(());
+        }
+        Err(Fault::field("/wallet_address", "approver", "must be one of the gas account's approvers"))
+    }
+}
+
+impl Action for Approve {
+    type Output = GasMovementView;
+
+    async fn run(self, tenant: &Tenant) -> Result<GasMovementView, Fault> {
+        let answer = commit(&self, tenant).await?;
+        tenant.core.bells.ring(DUTY);
+        Ok(answer)
+    }
+}
+
+/// Takes a withdrawal back that was not submitted yet.
+#[derive(Clone, Copy, Debug)]
+pub struct CancelWithdrawal(pub Uuid);
+
+impl Change for CancelWithdrawal {
+    type Answer = GasMovementView;
+
+    async fn plan(&self, tenant: &Tenant, batch: &mut Batch) -> Result<GasMovementView, Fault> {
+        let mut standing = Standing::load(tenant, GasDirection::Withdrawal, self.0).await?;
+        standing.expect(&[GasStatus::PendingApproval, GasStatus::Pending], "cancelled")?;
+        standing.cancel(tenant, batch)?;
+        batch.withdraw(tenant.account_id, self.0);
+        Ok(GasMovementView::new(&standing.account, &standing.transaction, tenant.now()))
+    }
+}
+
+impl Action for CancelWithdrawal {
+    type Output = GasMovementView;
+    const WHILE_SUSPENDED: bool = true;
+
+    async fn run(self, tenant: &Tenant) -> Result<GasMovementView, Fault> {
+        commit(&self, tenant).await
+    }
+}
+
+/// Says by hand what became of a withdrawal: an operator looked.
+#[derive(Clone, Debug)]
+pub struct DecideWithdrawal {
+    /// Which.
+    pub withdrawal_id: Uuid,
+    /// Whether it was paid out.
+    pub paid: bool,
+    /// Why.
+    pub by_hand: ByHand,
+}
+
+impl Change for DecideWithdrawal {
+    type Answer = GasMovementView;
+
+    async fn plan(&self, tenant: &Tenant, batch: &mut Batch) -> Result<GasMovementView, Fault> {
+        let reason = self.by_hand.told()?;
+        let mut standing = Standing::load(tenant, GasDirection::Withdrawal, self.withdrawal_id).await?;
+        let allowed = [GasStatus::Pending, GasStatus::Submitted, GasStatus::NeedsReconcile];
+        if self.paid {
+            standing.expect(&allowed, "settled")?;
+            standing.complete(tenant, batch)?;
+        } else {
+            standing.expect(&allowed, "failed")?;
+            standing.fail(&reason, tenant, batch)?;
+        }
+        batch.withdraw(tenant.account_id, self.withdrawal_id);
+        Ok(GasMovementView::new(&standing.account, &standing.transaction, tenant.now()))
+    }
+}
+
+impl Action for DecideWithdrawal {
+    type Output = GasMovementView;
+
+    async fn run(self, tenant: &Tenant) -> Result<GasMovementView, Fault> {
+        commit(&self, tenant).await
+    }
+}
