@@ -12,7 +12,8 @@ const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 70;
 
 /// The generated files, which nobody reads from top to bottom.
-const GENERATED: [&str; 4] = ["sdk/openapi.json", "sdk/src/schema.ts", "package-lock.json", "Cargo.lock"];
+const GENERATED: [&str; 5] =
+    ["sdk/openapi.json", "sdk/src/schema.ts", "configs/sld.toml", "package-lock.json", "Cargo.lock"];
 
 #[test]
 fn no_file_is_longer_than_five_hundred_lines_without_its_tests() {
