@@ -66,4 +66,5 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     services::secrets::SETTINGS,
     services::wallets::SETTINGS,
     services::triggers::SETTINGS,
+    services::webhooks::SETTINGS,
 ];

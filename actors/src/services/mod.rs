@@ -21,6 +21,7 @@ pub mod random;
 pub mod secrets;
 pub mod triggers;
 pub mod wallets;
+pub mod webhooks;
 
 /// What the actor of everything begins with that follows from an event that was heard: runs of jobs and triggers that
 /// wait for events, their executions, and what those have done. None of it is heard by jobs and triggers in turn, so
@@ -100,4 +101,5 @@ pub const ALL: &[&Service] = &[
     &secrets::SERVICE,
     &wallets::SERVICE,
     &triggers::SERVICE,
+    &webhooks::SERVICE,
 ];

@@ -20,6 +20,7 @@ use sl_actors::{
         secrets::{Secret, SecretVersion},
         triggers::{Delivery, Trigger, TriggerSecret, TriggerState},
         wallets::Wallet,
+        webhooks::{Webhook, WebhookDelivery},
     },
 };
 use sl_store::{
@@ -53,6 +54,8 @@ async fn every(store: &Store) -> BTreeSet<&'static str> {
         TriggerState,
         TriggerSecret,
         Delivery,
+        Webhook,
+        WebhookDelivery,
         DeadLetter,
         Execution,
         Job,

@@ -16,3 +16,4 @@ mod tokens;
 mod tour;
 mod triggers;
 mod wallets;
+mod webhooks;

@@ -16,6 +16,7 @@ mod secrets;
 mod system;
 mod triggers;
 mod wallets;
+mod webhooks;
 
 /// The first words of operations' ids: as the document groups them, with a sentence, and the service they belong to.
 pub const GROUPS: &[(&str, &str, &str)] = &[
@@ -25,6 +26,7 @@ pub const GROUPS: &[(&str, &str, &str)] = &[
     ("functions", "JavaScript functions and their versions.", "functions"),
     ("jobs", "What runs by the clock, and when something happens.", "automation"),
     ("triggers", "What runs functions by the clock, on events and when somebody outside calls.", "triggers"),
+    ("webhooks", "URLs outside that are told what happens.", "webhooks"),
     ("hooks", "The URLs of inbound webhooks.", "triggers"),
     ("executions", "Runs of functions, and what they log.", "executions"),
     ("oracle", "Questions to sources outside, and their answers.", "oracle"),
@@ -61,6 +63,7 @@ pub fn all() -> Vec<Operation> {
         gasbank::table(),
         wallets::table(),
         triggers::table(),
+        webhooks::table(),
         control::table(),
     ];
     tables.into_iter().flatten().collect()

@@ -1,0 +1,57 @@
+//! Why a webhook or a delivery waits, as far as only this service knows.
+
+use futures_util::future::BoxFuture;
+use sl_store::{Fault, Filter, Key};
+use uuid::Uuid;
+
+use super::{
+    delivery::{WebhookDelivery, WebhookDeliveryStatus},
+    webhook::Webhook,
+};
+use crate::{
+    Core,
+    why::{Cause, Explained},
+};
+
+/// Tells of the webhook or delivery of this id.
+pub(super) fn explain(
+    core: &Core,
+    account: Uuid,
+    id: Uuid,
+) -> BoxFuture<'_, Result<Option<Explained>, Fault>> {
+    Box::pin(async move {
+        let key = Key::new(account, id);
+        if let Some(webhook) = core.store.find::<Webhook>(key).await? {
+            return explain_webhook(core, &webhook).await.map(Some);
+        }
+        let delivery: Option<WebhookDelivery> = core.store.find(key).await?;
+        Ok(delivery.map(|delivery| explain_delivery(&delivery)))
+    })
+}
+
+async fn explain_webhook(core: &Core, webhook: &Webhook) -> Result<Explained, Fault> {
+    let (account, id) = (webhook.head.account_id, webhook.head.id);
+    let waiting = vec![
+        Filter::Equal("webhook_id", id.into()),
+        Filter::Equal("status", WebhookDeliveryStatus::Queued.as_str().into()),
+    ];
+    let waiting = core.store.count::<WebhookDelivery>(Some(account), waiting).await?;
+    let (status, cause) = if webhook.enabled {
+        let detail = format!("it waits for events of the kinds {}", webhook.kinds.join(", "));
+        ("active", Cause::new("listening", detail))
+    } else {
+        let reason = webhook.disabled_reason.as_deref().unwrap_or("somebody disabled it");
+        ("disabled", Cause::new("disabled", format!("{reason}; enable it to have it told again")))
+    };
+    let causes = vec![cause.with("waiting", waiting)];
+    Ok(Explained { kind: "webhook", status: status.to_owned(), gates: vec![id], causes })
+}
+
+fn explain_delivery(delivery: &WebhookDelivery) -> Explained {
+    Explained {
+        kind: "webhook delivery",
+        status: delivery.status.as_str().to_owned(),
+        gates: vec![delivery.webhook_id],
+        causes: Vec::new(),
+    }
+}
