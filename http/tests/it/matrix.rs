@@ -54,6 +54,7 @@ impl Stage {
                 "run" => self.run(&foreign).await,
                 "trigger" => self.trigger(&foreign).await,
                 "delivery" => self.delivery(&foreign).await,
+                "webhook" => self.make("webhooks", json!({"url": "https://receiver.example/x"}), "id").await,
                 "hook_token" => "0".repeat(64),
                 "random" => self.random(&foreign).await,
                 "version" | "round" => "1".to_owned(),
@@ -62,7 +63,9 @@ impl Stage {
                 "wallet" => self.make("workspace-wallets", wallet(), "id").await,
                 "feed" => self.make("pricefeeds", feed(), "id").await,
                 "duty" => "executions".to_owned(),
-                "dead_letter" | "id" | "snapshot" => self.server.runtime.core().ids.next().to_string(),
+                "dead_letter" | "id" | "snapshot" | "webhook_delivery" => {
+                    self.server.runtime.core().ids.next().to_string()
+                }
                 other => panic!("the matrix knows no way to make a {other}; teach it here"),
             };
             self.things.insert(parameter, thing);
