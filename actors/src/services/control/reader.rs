@@ -104,6 +104,8 @@ struct Reading<'a> {
     core: &'a Arc<Core>,
     position: Option<ReaderPosition>,
     noted: Instant,
+    /// Whether the position has moved on since it was written.
+    unnoted: bool,
     looks: u32,
     tries: u32,
     /// How many events are read one by one yet, because one of them may be in the way.
@@ -112,7 +114,7 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn new(core: &'a Arc<Core>) -> Self {
-        Self { core, position: None, noted: Instant::now(), looks: 0, tries: 0, singly: 0 }
+        Self { core, position: None, noted: Instant::now(), unnoted: false, looks: 0, tries: 0, singly: 0 }
     }
 
     /// Waits for a hint, but not through a pause.
@@ -142,6 +144,9 @@ impl<'a> Reading<'a> {
         // In this order: whoever began to listen before something happened is seen to listen.
         let tail = self.core.store.tail().await?;
         if current.position >= tail {
+            if self.unnoted {
+                return self.pass(current, tail).await;
+            }
             return Ok(Step::Rest(self.patience()));
         }
         if !anybody_listens(self.core).await? {
@@ -185,8 +190,9 @@ impl<'a> Reading<'a> {
 
     /// Passes over what nobody listens to; noted in the store now and then.
     async fn pass(&mut self, mut current: ReaderPosition, tail: sl_store::Position) -> Result<Step, Fault> {
-        current.position = tail;
+        current.position = current.position.max(tail);
         if self.noted.elapsed() < NOTE {
+            self.unnoted = true;
             self.position = Some(current);
             return Ok(Step::Rest(IDLE));
         }
@@ -195,6 +201,7 @@ impl<'a> Reading<'a> {
         match self.core.store.commit(batch).await {
             Ok(()) => {
                 self.noted = Instant::now();
+                self.unnoted = false;
                 self.position = Some(current);
                 Ok(Step::Rest(IDLE))
             }
@@ -229,6 +236,7 @@ impl<'a> Reading<'a> {
         duties.into_iter().for_each(|duty| self.core.bells.ring(duty));
         self.position = Some(moved);
         self.tries = 0;
+        self.unnoted = false;
         Ok(())
     }
 
