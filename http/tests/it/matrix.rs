@@ -62,6 +62,9 @@ impl Stage {
                 "request" => self.oracle_request(&foreign).await,
                 "wallet" => self.make("workspace-wallets", wallet(), "id").await,
                 "feed" => self.make("pricefeeds", feed(), "id").await,
+                "gas_account" => self.gas_account(&foreign).await,
+                "deposit" => self.deposit(&foreign, 1).await,
+                "withdrawal" => self.withdrawal(&foreign).await,
                 "duty" => "executions".to_owned(),
                 "dead_letter" | "id" | "snapshot" | "webhook_delivery" => {
                     self.server.runtime.core().ids.next().to_string()
@@ -126,6 +129,34 @@ impl Stage {
         let made = self.server.post(&format!("{account}/random"), json!({})).await;
         assert!(made.status.is_success(), "{made:?}");
         made.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    async fn gas_account(&self, account: &str) -> String {
+        let wallet_address = json!({"wallet_address": "NPTmAHDxo6Pkyic8Nvu3kwyXoYJCvcCB6i"});
+        let made = self.server.post(&format!("{account}/gasbank"), wallet_address).await;
+        assert!(made.status.is_success(), "{made:?}");
+        made.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    async fn deposit(&self, account: &str, number: u8) -> String {
+        let gas_account_id = self.gas_account(account).await;
+        let tx_id = format!("{number:02x}").repeat(32);
+        let new = json!({"gas_account_id": gas_account_id, "amount": "1", "tx_id": tx_id});
+        self.moved(&format!("{account}/gasbank/deposit"), new).await
+    }
+
+    async fn withdrawal(&self, account: &str) -> String {
+        let deposit = self.deposit(account, 2).await;
+        self.moved(&format!("{account}/gasbank/deposits/{deposit}/confirm"), json!({})).await;
+        let new = json!({"gas_account_id": self.gas_account(account).await, "amount": "1"});
+        self.moved(&format!("{account}/gasbank/withdraw"), new).await
+    }
+
+    /// The id of the deposit or withdrawal that a movement answers.
+    async fn moved(&self, path: &str, body: Value) -> String {
+        let made = self.server.post(path, body).await;
+        assert!(made.status.is_success(), "{made:?}");
+        made.json()["transaction"]["id"].as_str().expect("an id").to_owned()
     }
 
     /// The path of an operation under an account, with things of the foreign account.
