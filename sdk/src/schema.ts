@@ -67,6 +67,177 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/accounts/{account}/automation/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the jobs */
+        get: operations["jobs.list"];
+        put?: never;
+        /** Create a job */
+        post: operations["jobs.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/automation/jobs/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a job */
+        get: operations["jobs.get"];
+        put?: never;
+        post?: never;
+        /** Remove a job */
+        delete: operations["jobs.delete"];
+        options?: never;
+        head?: never;
+        /** Change a job */
+        patch: operations["jobs.update"];
+        trace?: never;
+    };
+    "/accounts/{account}/automation/jobs/{job}/backfill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run slots of the past after all
+         * @description Those that have no row, and those that never ran.
+         */
+        post: operations["jobs.backfill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/automation/jobs/{job}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a job
+         * @description Its slots wait, and so does what is triggered; what runs goes on.
+         */
+        post: operations["jobs.pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/automation/jobs/{job}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell the next times of a job */
+        post: operations["jobs.preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/automation/jobs/{job}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume a job
+         * @description Every slot of the pause gets its row: none of them runs, the latest does, or all do.
+         */
+        post: operations["jobs.resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/automation/jobs/{job}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the runs of a job
+         * @description One row for every slot that came due, every event and every wish, whatever became of it.
+         */
+        get: operations["jobs.runs.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/automation/jobs/{job}/runs/{run}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a run of a job */
+        get: operations["jobs.runs.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/automation/jobs/{job}/trigger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a job now
+         * @description Outside its schedule, and beside whatever runs of it.
+         */
+        post: operations["jobs.trigger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/accounts/{account}/dead-letters": {
         parameters: {
             query?: never;
@@ -422,6 +593,344 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/accounts/{account}/gasbank": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the gas accounts */
+        get: operations["gasbank.list"];
+        put?: never;
+        /**
+         * Ensure that a wallet has a gas account
+         * @description Answers the one there is, or makes it. A wallet has one gas account over all accounts.
+         */
+        post: operations["gasbank.ensure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/deposit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Announce a deposit
+         * @description It is available when the resolver, or an operator, has confirmed its transaction on the chain.
+         */
+        post: operations["gasbank.deposit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/deposits/{deposit}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a deposit */
+        get: operations["gasbank.deposits.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/deposits/{deposit}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirm a deposit by hand */
+        post: operations["gasbank.deposits.confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/deposits/{deposit}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reject a deposit by hand */
+        post: operations["gasbank.deposits.reject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put balances right by their postings
+         * @description What is in doubt is asked about again, where a resolver is configured.
+         */
+        post: operations["gasbank.reconcile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sum up the gas accounts */
+        get: operations["gasbank.summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List deposits and withdrawals */
+        get: operations["gasbank.transactions.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a withdrawal
+         * @description Its amount is reserved at once. It is submitted when it has its approvals, not before `not_before`.
+         */
+        post: operations["gasbank.withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/withdrawals/{withdrawal}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a withdrawal */
+        get: operations["gasbank.withdrawals.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/withdrawals/{withdrawal}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve a withdrawal with a wallet
+         * @description The wallet's keys sign the withdrawal's `approval_message`.
+         */
+        post: operations["gasbank.withdrawals.approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/withdrawals/{withdrawal}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a withdrawal
+         * @description As long as it was not submitted; its amount is available again.
+         */
+        post: operations["gasbank.withdrawals.cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/withdrawals/{withdrawal}/fail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say by hand that a withdrawal was not paid
+         * @description Its amount is available again; say so only of what cannot be paid any more.
+         */
+        post: operations["gasbank.withdrawals.fail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/withdrawals/{withdrawal}/settle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say by hand that a withdrawal was paid */
+        post: operations["gasbank.withdrawals.settle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/{gas_account}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a gas account */
+        get: operations["gasbank.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the policy of a gas account
+         * @description Asks for the scope `admin`, so that whoever may withdraw cannot lift what bounds withdrawals.
+         */
+        patch: operations["gasbank.update"];
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/{gas_account}/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the ledger of a gas account
+         * @description A page of its transfers, newest first, and whether all of them together give its balances.
+         */
+        get: operations["gasbank.ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/{gas_account}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause the settling of a gas account
+         * @description Deposits and withdrawals are taken all the same; the resolver is not asked about them.
+         */
+        post: operations["gasbank.pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/{gas_account}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume the settling of a gas account */
+        post: operations["gasbank.resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/accounts/{account}/limits": {
         parameters: {
             query?: never;
@@ -433,6 +942,173 @@ export interface paths {
         get: operations["limits.get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/oracle/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the oracle requests */
+        get: operations["oracle.requests.list"];
+        put?: never;
+        /** Ask oracle sources */
+        post: operations["oracle.requests.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/oracle/requests/{request}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an oracle request */
+        get: operations["oracle.requests.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Say where an oracle request stands
+         * @description For external resolvers. What is known already is answered as it is stored; anything else is a conflict.
+         */
+        patch: operations["oracle.requests.update"];
+        trace?: never;
+    };
+    "/accounts/{account}/oracle/requests/{request}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer an oracle request, signed
+         * @description Needs no token: the body is signed with the secret of a source that the request asks, by the headers webhook-id (the request's id), webhook-timestamp and webhook-signature (Standard Webhooks).
+         */
+        post: operations["oracle.requests.callback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/oracle/requests/{request}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancel an oracle request */
+        post: operations["oracle.requests.cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/oracle/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the oracle sources */
+        get: operations["oracle.sources.list"];
+        put?: never;
+        /** Create an oracle source */
+        post: operations["oracle.sources.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/oracle/sources/{source}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an oracle source */
+        get: operations["oracle.sources.get"];
+        put?: never;
+        post?: never;
+        /** Remove an oracle source */
+        delete: operations["oracle.sources.delete"];
+        options?: never;
+        head?: never;
+        /** Change an oracle source */
+        patch: operations["oracle.sources.update"];
+        trace?: never;
+    };
+    "/accounts/{account}/oracle/sources/{source}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause the asking of an oracle source */
+        post: operations["oracle.sources.pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/oracle/sources/{source}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume the asking of an oracle source */
+        post: operations["oracle.sources.resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/oracle/sources/{source}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a new secret for a source's callbacks
+         * @description The old one is void at once. The secret is shown here and never again.
+         */
+        post: operations["oracle.sources.rotate_secret"];
         delete?: never;
         options?: never;
         head?: never;
@@ -465,6 +1141,227 @@ export interface paths {
         };
         /** List the pauses of an account and its things */
         get: operations["pauses.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/pricefeeds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the pricefeeds */
+        get: operations["pricefeeds.list"];
+        put?: never;
+        /** Create a price feed */
+        post: operations["pricefeeds.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/pricefeeds/{feed}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a price feed */
+        get: operations["pricefeeds.get"];
+        put?: never;
+        post?: never;
+        /** Remove a price feed */
+        delete: operations["pricefeeds.delete"];
+        options?: never;
+        head?: never;
+        /** Change a price feed */
+        patch: operations["pricefeeds.update"];
+        trace?: never;
+    };
+    "/accounts/{account}/pricefeeds/{feed}/latest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the latest price of a price feed */
+        get: operations["pricefeeds.latest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/pricefeeds/{feed}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause the refreshing of a price feed */
+        post: operations["pricefeeds.pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/pricefeeds/{feed}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh a price feed now
+         * @description Its sources are asked ahead of its next slot; later slots stay where they are.
+         */
+        post: operations["pricefeeds.refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/pricefeeds/{feed}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume the refreshing of a price feed */
+        post: operations["pricefeeds.resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/pricefeeds/{feed}/rounds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the rounds of a price feed */
+        get: operations["pricefeeds.rounds.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/pricefeeds/{feed}/rounds/{round}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a round of a price feed
+         * @description It holds all it was decided from; `slctl verify round` decides it again.
+         */
+        get: operations["pricefeeds.rounds.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/pricefeeds/{feed}/snapshots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the observations of a price feed */
+        get: operations["pricefeeds.snapshots.list"];
+        put?: never;
+        /**
+         * Give a price feed an observation
+         * @description It is kept whether or not it lets a price be published; the answer says which, why and by how much.
+         */
+        post: operations["pricefeeds.snapshots.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/pricefeeds/{feed}/snapshots/{snapshot}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an observation of a price feed */
+        get: operations["pricefeeds.snapshots.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/random": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the random values */
+        get: operations["random.list"];
+        put?: never;
+        /**
+         * Make random bytes that anybody can check
+         * @description The same request_id is answered with the same value.
+         */
+        post: operations["random.generate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/random/{random}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a random value */
+        get: operations["random.get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -637,6 +1534,402 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/accounts/{account}/triggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the triggers */
+        get: operations["triggers.list"];
+        put?: never;
+        /** Create a trigger */
+        post: operations["triggers.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/triggers/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a trigger */
+        get: operations["triggers.get"];
+        put?: never;
+        post?: never;
+        /** Remove a trigger */
+        delete: operations["triggers.delete"];
+        options?: never;
+        head?: never;
+        /** Change a trigger */
+        patch: operations["triggers.update"];
+        trace?: never;
+    };
+    "/accounts/{account}/triggers/{trigger}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the deliveries of a trigger
+         * @description One row for every time it fired.
+         */
+        get: operations["triggers.deliveries.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/triggers/{trigger}/deliveries/{delivery}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a delivery of a trigger */
+        get: operations["triggers.deliveries.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/triggers/{trigger}/deliveries/{delivery}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deliver again
+         * @description A new delivery with the same input.
+         */
+        post: operations["triggers.deliveries.redeliver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/triggers/{trigger}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a trigger fire no more by itself */
+        post: operations["triggers.disable"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/triggers/{trigger}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a trigger fire by itself */
+        post: operations["triggers.enable"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/triggers/{trigger}/fire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fire a trigger by hand
+         * @description Whether or not it is enabled.
+         */
+        post: operations["triggers.fire"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/triggers/{trigger}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a trigger
+         * @description What it fires for waits; what runs goes on.
+         */
+        post: operations["triggers.pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/triggers/{trigger}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume a trigger */
+        post: operations["triggers.resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/triggers/{trigger}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a webhook another secret
+         * @description The earlier secret holds for a time of grace.
+         */
+        post: operations["triggers.rotate_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the webhooks */
+        get: operations["webhooks.list"];
+        put?: never;
+        /** Create a webhook */
+        post: operations["webhooks.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/webhooks/{webhook}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a webhook */
+        get: operations["webhooks.get"];
+        put?: never;
+        post?: never;
+        /** Remove a webhook */
+        delete: operations["webhooks.delete"];
+        options?: never;
+        head?: never;
+        /** Change a webhook */
+        patch: operations["webhooks.update"];
+        trace?: never;
+    };
+    "/accounts/{account}/webhooks/{webhook}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the deliveries of a webhook
+         * @description One row for every event it is told of.
+         */
+        get: operations["webhooks.deliveries.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/webhooks/{webhook}/deliveries/{webhook_delivery}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a delivery of a webhook */
+        get: operations["webhooks.deliveries.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/webhooks/{webhook}/deliveries/{webhook_delivery}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a delivery again
+         * @description Under the same webhook-id, by which the receiver knows it.
+         */
+        post: operations["webhooks.deliveries.redeliver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/webhooks/{webhook}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a webhook tell nothing more
+         * @description What still waits for it is cancelled.
+         */
+        post: operations["webhooks.disable"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/webhooks/{webhook}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a webhook tell what happens
+         * @description From now on: what happened while it was disabled is not told.
+         */
+        post: operations["webhooks.enable"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/webhooks/{webhook}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a webhook
+         * @description What it is to tell waits.
+         */
+        post: operations["webhooks.pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/webhooks/{webhook}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume a webhook */
+        post: operations["webhooks.resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/webhooks/{webhook}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign a webhook with another secret
+         * @description The earlier secret signs as well for a time of grace.
+         */
+        post: operations["webhooks.rotate_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/accounts/{account}/why/{id}": {
         parameters: {
             query?: never;
@@ -654,6 +1947,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/accounts/{account}/workspace-wallets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the wallets */
+        get: operations["wallets.list"];
+        put?: never;
+        /** Create a workspace wallet */
+        post: operations["wallets.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/workspace-wallets/{wallet}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a workspace wallet */
+        get: operations["wallets.get"];
+        put?: never;
+        post?: never;
+        /** Remove a workspace wallet */
+        delete: operations["wallets.delete"];
+        options?: never;
+        head?: never;
+        /** Change a workspace wallet */
+        patch: operations["wallets.update"];
+        trace?: never;
+    };
+    "/accounts/{account}/workspace-wallets/{wallet}/challenge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a pending wallet a fresh challenge
+         * @description Signatures of the one before prove nothing any more.
+         */
+        post: operations["wallets.challenge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/workspace-wallets/{wallet}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove a workspace wallet
+         * @description As many of its keys as its threshold says sign the message of its challenge; it is active then.
+         */
+        post: operations["wallets.prove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -665,6 +2035,26 @@ export interface paths {
         get: operations["health.get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hooks/{hook_token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a request to a webhook's URL
+         * @description Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time.
+         */
+        post: operations["hooks.receive"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1051,17 +2441,30 @@ export interface components {
              */
             version: number;
         };
+        /** @description Why an action was not done. */
+        ActionFailure: {
+            /** @description `unknown_action`, `secret_in_params`, `given_up`, `cancelled`, or the code of an error of the API. */
+            code: string;
+            /** @description For people. */
+            detail: string;
+            /** @description The params that break a rule. */
+            errors?: components["schemas"]["ParamError"][];
+        };
         /** @description A Devpack action that a run queued. */
         ActionRecord: {
-            /** @description Why nothing did. */
-            error?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was done, or failed.
+             */
+            completed_at?: string | null;
+            error?: components["schemas"]["ActionFailure"] | null;
             /** @description `action_1`, `action_2`, ... in the order of queueing. */
             id: string;
             /** @description What the function gave it, secrets redacted. */
             params: unknown;
             /** @description What came of it. */
             result?: unknown;
-            /** @description `succeeded`, or `rejected` where the run failed and nothing of it was done. */
+            /** @description `pending`, `succeeded` or `failed`. */
             status: components["schemas"]["ActionStatus"];
             /** @description For example `gasbank.withdraw`. */
             type: string;
@@ -1070,7 +2473,7 @@ export interface components {
          * @description What became of an action.
          * @enum {string}
          */
-        ActionStatus: "succeeded" | "rejected";
+        ActionStatus: "pending" | "succeeded" | "failed";
         /** @description That the daemon lives. */
         Alive: {
             /** @description `ok`. */
@@ -1109,6 +2512,146 @@ export interface components {
             /** @description JavaScript, as at creation. */
             source?: string | null;
         };
+        /** @description What changes the policy of a gas account; absent fields stay as they are. */
+        AmendGasAccount: {
+            /** @description Which may, by address or script hash; every active wallet of the account where none is named. */
+            approvers?: string[] | null;
+            daily_limit?: components["schemas"]["ExactNumber"] | null;
+            minimum_balance?: components["schemas"]["ExactNumber"] | null;
+            /**
+             * Format: int64
+             * @description How many wallets approve a withdrawal, 0 to 16.
+             */
+            required_approvals?: number | null;
+        };
+        /** @description What amends a job; absent fields stay as they are. */
+        AmendJob: {
+            catch_up?: components["schemas"]["CatchUp"] | null;
+            catch_up_window?: components["schemas"]["Span"] | null;
+            /** @description What it is for, up to 2,000 characters. */
+            description?: string | null;
+            dst_fold?: components["schemas"]["Fold"] | null;
+            dst_gap?: components["schemas"]["Gap"] | null;
+            /** @description Whether it runs by itself. */
+            enabled?: boolean | null;
+            /**
+             * Format: date-time
+             * @description No slot after this; `null` for none.
+             */
+            ends_at?: string | null;
+            /**
+             * Format: uuid
+             * @description The function it runs.
+             */
+            function_id?: string | null;
+            jitter?: components["schemas"]["Span"] | null;
+            /**
+             * Format: int64
+             * @description After how many failed runs in a row it is paused; 0 is never.
+             */
+            max_failures?: number | null;
+            /** @description Its name, 1 to 128 characters. */
+            name?: string | null;
+            /**
+             * @description Moves the next run to this time (RFC 3339), which must lie in the future; `""` or `null` moves it back to where the
+             *     schedule has it. After it the schedule goes on.
+             */
+            next_run?: string | null;
+            on?: components["schemas"]["On"] | null;
+            overlap?: components["schemas"]["Overlap"] | null;
+            phases?: components["schemas"]["Phases"] | null;
+            /** @description When it runs; replaces the events it waits for. */
+            schedule?: string | null;
+            /**
+             * Format: date-time
+             * @description No slot before this; `null` for none.
+             */
+            starts_at?: string | null;
+            /** @description The IANA time zone of its wall times. */
+            timezone?: string | null;
+        };
+        /** @description What amends an oracle source; absent fields stay as they are. */
+        AmendOracleSource: {
+            /** @description What is sent where a request has no payload; an empty one is none. */
+            body?: string | null;
+            /** @description What it is for. */
+            description?: string | null;
+            /** @description Whether it can be asked. */
+            enabled?: boolean | null;
+            /** @description Headers that are sent; replaces all. */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /** @description By which method. */
+            method?: string | null;
+            /** @description Its name. */
+            name?: string | null;
+            /** @description How often it is asked at most; an empty one is none. */
+            rate_limit?: string | null;
+            /** @description Where the result stands; an empty one is none. */
+            result_path?: string | null;
+            result_type?: components["schemas"]["OracleResultType"] | null;
+            /** @description How long it may take. */
+            timeout?: string | null;
+            /** @description What is asked. */
+            url?: string | null;
+        };
+        /** @description What amends a price feed; absent fields stay as they are. */
+        AmendPriceFeed: {
+            /** @description Whether it takes prices. */
+            active?: boolean | null;
+            /**
+             * Format: int32
+             * @description The same in basis points.
+             */
+            deviation_bps?: number | null;
+            deviation_percent?: components["schemas"]["ExactNumber"] | null;
+            /** @description After how long its price is published even unchanged. */
+            heartbeat_interval?: string | null;
+            max_price?: components["schemas"]["ExactNumber"] | null;
+            min_price?: components["schemas"]["ExactNumber"] | null;
+            /**
+             * Format: int32
+             * @description How many observations a round needs.
+             */
+            min_submissions?: number | null;
+            outliers?: components["schemas"]["Outliers"] | null;
+            /** @description Where it asks for prices; replaces all, their headers too. */
+            sources?: components["schemas"]["NewPriceSource"][] | null;
+            /** @description How often it is refreshed. */
+            update_interval?: string | null;
+        };
+        /** @description What amends a trigger; absent fields stay as they are. Its type stays. */
+        AmendTrigger: {
+            /** @description What else there is to say; replaces all but the secret, which a webhook's `secret` replaces. */
+            config?: Record<string, never> | null;
+            /** @description Whether it fires by itself. */
+            enabled?: boolean | null;
+            /**
+             * Format: uuid
+             * @description The function it runs.
+             */
+            function_id?: string | null;
+            /** @description When exactly it fires. */
+            rule?: string | null;
+        };
+        /** @description What amends a wallet; absent fields stay as they are. */
+        AmendWallet: {
+            /** @description What its people call it. */
+            label?: string | null;
+            status?: components["schemas"]["WalletStatus"] | null;
+        };
+        /** @description What amends a webhook; absent fields stay as they are. */
+        AmendWebhook: {
+            /** @description What it is for. */
+            description?: string | null;
+            /** @description Whether it tells anything. */
+            enabled?: boolean | null;
+            /** @description The kinds of event it tells. */
+            kinds?: string[] | null;
+            /** @description Where it tells. */
+            url?: string | null;
+        };
         /** @description A page of a list. */
         AuditPage: {
             /** @description The items, newest first unless the operation says otherwise. */
@@ -1145,6 +2688,16 @@ export interface components {
              */
             subject: string;
         };
+        /** @description Why an operator decides by hand. */
+        ByHand: {
+            /** @description Why, for the event and the error of what fails; up to 500 characters. */
+            reason?: string;
+        };
+        /**
+         * @description What becomes of slots that nobody was there to see: the daemons were down, or behind.
+         * @enum {string}
+         */
+        CatchUp: "skip" | "latest" | "all";
         /** @description One reason why something waits. */
         Cause: {
             /**
@@ -1166,6 +2719,16 @@ export interface components {
             until?: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /** @description A challenge as it is answered. */
+        ChallengeView: {
+            /**
+             * Format: date-time
+             * @description Until when it can be answered.
+             */
+            expires_at: string;
+            /** @description What is signed: these bytes as UTF-8, no line feed at the end. ECDSA on P-256, the digest being their SHA-256. */
+            message: string;
         };
         /** @description A new token: the only answer that shows it. */
         CreatedToken: components["schemas"]["TokenView"] & {
@@ -1214,6 +2777,13 @@ export interface components {
              * @description What it was about: an execution, a delivery.
              */
             subject: string;
+        };
+        /** @description A page of a list. */
+        DeliveryPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["TriggerDeliveryView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
         };
         /** @description A service of the system. */
         Descriptor: {
@@ -1281,6 +2851,8 @@ export interface components {
              */
             waiting: number;
         };
+        /** @description A decimal number, as a string or a number; refused where it would have to be rounded. */
+        ExactNumber: string | number;
         /** @description A page of a list. */
         ExecutionPage: {
             /** @description The items, newest first unless the operation says otherwise. */
@@ -1367,8 +2939,8 @@ export interface components {
             class: string;
             /**
              * @description `threw`, `cpu_limit`, `memory_limit`, `wall_limit`, `stack_limit`, `output_limit`, `log_limit`, `action_limit`,
-             *     `fetch_limit`, `timer_limit`, `denied`, `unsettled`, `uncompilable`, `cancelled`, `crashed`, `unknown_action`,
-             *     `secret_missing`, `function_removed`, or the code of the service's own failure.
+             *     `fetch_limit`, `timer_limit`, `denied`, `unsettled`, `uncompilable`, `cancelled`, `crashed`, `secret_missing`,
+             *     `function_removed`, or the code of the service's own failure.
              */
             code: string;
             limit?: components["schemas"]["LimitHit"] | null;
@@ -1386,6 +2958,11 @@ export interface components {
             /** @description An RFC 6901 pointer into the body, or `?name` for a query parameter. */
             pointer: string;
         };
+        /**
+         * @description What becomes of a wall time that the clock shows twice.
+         * @enum {string}
+         */
+        Fold: "first" | "both";
         /** @description A page of a list. */
         FunctionPage: {
             /** @description The items, newest first unless the operation says otherwise. */
@@ -1473,6 +3050,553 @@ export interface components {
              * @description Counts the changes from 1; each is kept as an immutable version of this number.
              */
             version: number;
+        };
+        /**
+         * @description What becomes of a wall time that the clock jumps over.
+         * @enum {string}
+         */
+        Gap: "skip" | "shift";
+        /** @description An exact amount of GAS. */
+        Gas: string;
+        /** @description A page of a list. */
+        GasAccountPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["GasAccountView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description What was found of one gas account, and put right. */
+        GasAccountReconciled: {
+            /** @description How many deposits and withdrawals the resolver is asked about again. */
+            asked_again: number;
+            /** @description What was not as it should be; empty where all was well. */
+            differences: components["schemas"]["GasDifference"][];
+            /**
+             * Format: uuid
+             * @description The gas account.
+             */
+            gas_account_id: string;
+        };
+        /** @description A gas account as it is answered. */
+        GasAccountView: {
+            /**
+             * Format: uuid
+             * @description The account it belongs to.
+             */
+            account_id: string;
+            /** @description Which may; every active wallet of the account where none is named. */
+            approvers: string[];
+            /** @description What can be withdrawn. */
+            available: components["schemas"]["Gas"];
+            /** @description What belongs to it: what is available and what is locked. */
+            balance: components["schemas"]["Gas"];
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            daily_limit?: components["schemas"]["Gas"] | null;
+            /** @description What was withdrawn today. */
+            daily_withdrawal: components["schemas"]["Gas"];
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the last withdrawal was asked for.
+             */
+            last_withdrawal?: string | null;
+            /** @description What withdrawals have reserved. */
+            locked: components["schemas"]["Gas"];
+            /** @description What stays available. */
+            minimum_balance: components["schemas"]["Gas"];
+            /** @description What deposits have announced and nobody has confirmed; no part of the balance. */
+            pending: components["schemas"]["Gas"];
+            /**
+             * Format: int64
+             * @description How many wallets approve a withdrawal.
+             */
+            required_approvals: number;
+            /**
+             * Format: int64
+             * @description How many transfers were posted.
+             */
+            transfers: number;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description Counts the changes from 1.
+             */
+            version: number;
+            /** @description Its wallet on Neo N3. */
+            wallet_address: string;
+        };
+        /** @description A wallet's approval of a withdrawal. */
+        GasApproval: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            approved_at: string;
+            /** @description Its address. */
+            wallet_address: string;
+            /**
+             * Format: uuid
+             * @description The wallet's id.
+             */
+            wallet_id: string;
+        };
+        /**
+         * @description What an amount is part of.
+         * @enum {string}
+         */
+        GasBucket: "external" | "available" | "locked" | "pending";
+        /** @description One balance that is not what it should be. */
+        GasDifference: {
+            /** @description Which. */
+            bucket: components["schemas"]["GasBucket"];
+            /** @description What it should be: the sum of its postings, or of the open deposits or withdrawals. */
+            expected: components["schemas"]["Gas"];
+            /** @description What it is. */
+            found: components["schemas"]["Gas"];
+            /** @description What is compared with what is expected: `balance` or `postings`. */
+            of: string;
+        };
+        /**
+         * @description Which way it goes.
+         * @enum {string}
+         */
+        GasDirection: "deposit" | "withdrawal";
+        /** @description A page of the transfers of a gas account, newest first, and whether all of them together give its balances. */
+        GasLedgerView: {
+            /** @description Whether the balances are the sums of the postings, and these what is open. */
+            balanced: boolean;
+            /** @description What is not as it should be. */
+            differences: components["schemas"]["GasDifference"][];
+            /** @description The transfers of this page. */
+            items: components["schemas"]["GasTransferView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+            /** @description Each balance and the sum of its postings. */
+            proof: components["schemas"]["GasProof"][];
+            /**
+             * Format: int64
+             * @description How many transfers there are.
+             */
+            transfers: number;
+        };
+        /**
+         * @description Why something moved.
+         * @enum {string}
+         */
+        GasMovement: "deposit_announced" | "deposit_confirmed" | "deposit_rejected" | "withdrawal_reserved" | "withdrawal_settled" | "withdrawal_released" | "correction";
+        /** @description What a deposit or withdrawal came to, and where that leaves the gas account. */
+        GasMovementView: {
+            /** @description The gas account. */
+            account: components["schemas"]["GasAccountView"];
+            /** @description The deposit or withdrawal. */
+            transaction: components["schemas"]["GasTransactionView"];
+        };
+        /** @description One posting of a transfer. */
+        GasPosting: {
+            /** @description What it changes by; those of a transfer sum to zero. */
+            amount: components["schemas"]["Gas"];
+            /** @description Which balance. */
+            bucket: components["schemas"]["GasBucket"];
+        };
+        /** @description One balance of a gas account, and what it follows from. */
+        GasProof: {
+            balance?: components["schemas"]["Gas"] | null;
+            /** @description Which. */
+            bucket: components["schemas"]["GasBucket"];
+            /** @description The sum of its postings; the sums of all four are zero together. */
+            postings: components["schemas"]["Gas"];
+        };
+        /**
+         * @description Where a deposit or withdrawal stands.
+         * @enum {string}
+         */
+        GasStatus: "pending_approval" | "pending" | "submitted" | "completed" | "failed" | "cancelled" | "needs_reconcile";
+        /** @description The sums of an account's gas accounts. */
+        GasSummaryView: {
+            /**
+             * Format: int64
+             * @description How many gas accounts there are.
+             */
+            accounts: number;
+            /** @description What can be withdrawn. */
+            available: components["schemas"]["Gas"];
+            /** @description What belongs to them. */
+            balance: components["schemas"]["Gas"];
+            /** @description How many deposits there are, by status. */
+            deposits: {
+                [key: string]: number;
+            };
+            /** @description What withdrawals have reserved. */
+            locked: components["schemas"]["Gas"];
+            /** @description What deposits have announced. */
+            pending: components["schemas"]["Gas"];
+            /** @description How many withdrawals there are, by status. */
+            withdrawals: {
+                [key: string]: number;
+            };
+        };
+        /** @description A page of a list. */
+        GasTransactionPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["GasTransactionView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A deposit or withdrawal as it is answered. */
+        GasTransactionView: {
+            /**
+             * Format: uuid
+             * @description The account it belongs to.
+             */
+            account_id: string;
+            /** @description How much. */
+            amount: components["schemas"]["Gas"];
+            /** @description What wallets sign to approve it; only while it waits for that. */
+            approval_message?: string | null;
+            /** @description Those that have. */
+            approvals: components["schemas"]["GasApproval"][];
+            /** @description The transaction on the chain that brings a deposit. */
+            blockchain_tx_id?: string | null;
+            /**
+             * Format: date-time
+             * @description When it came to its end.
+             */
+            completed_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Why it failed, or what is not known. */
+            error?: string | null;
+            /** @description From whom. */
+            from_address?: string | null;
+            /**
+             * Format: uuid
+             * @description The gas account.
+             */
+            gas_account_id: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description The same; nothing where it failed or was cancelled. */
+            net_amount: components["schemas"]["Gas"];
+            /**
+             * Format: date-time
+             * @description A withdrawal is not submitted before.
+             */
+            not_before?: string | null;
+            /**
+             * Format: int64
+             * @description How many wallets approve it.
+             */
+            required_approvals: number;
+            /** @description Where it stands. */
+            status: components["schemas"]["GasStatus"];
+            /**
+             * Format: date-time
+             * @description When it was submitted.
+             */
+            submitted_at?: string | null;
+            /** @description To whom. */
+            to_address?: string | null;
+            /** @description Which way it goes. */
+            type: components["schemas"]["GasDirection"];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description Counts the changes from 1.
+             */
+            version: number;
+        };
+        /** @description A transfer as it is answered. */
+        GasTransferView: {
+            /** @description Who did it. */
+            actor: string;
+            /** @description How much. */
+            amount: components["schemas"]["Gas"];
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description Why. */
+            movement: components["schemas"]["GasMovement"];
+            /**
+             * Format: int64
+             * @description Counts the transfers of the gas account from 1.
+             */
+            number: number;
+            /** @description What it changes. */
+            postings: components["schemas"]["GasPosting"][];
+            /**
+             * Format: uuid
+             * @description The deposit or withdrawal behind it.
+             */
+            transaction_id?: string | null;
+        };
+        /** @description Which slots are to run after all. */
+        JobBackfill: {
+            /**
+             * Format: date-time
+             * @description From this instant on (RFC 3339).
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Up to this instant, itself included; it must not lie in the future.
+             */
+            to: string;
+        };
+        /** @description What a backfill came to. */
+        JobBackfilled: {
+            /** @description How many have run, or run now, and are left as they are. */
+            kept: number;
+            /** @description How many slots run after all. */
+            queued: number;
+        };
+        /** @description A page of a list. */
+        JobPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["JobView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description Which times of a schedule are asked for. */
+        JobPreview: {
+            /**
+             * Format: int32
+             * @description How many, 1 to 500; 10 unless told otherwise.
+             */
+            count?: number | null;
+            /**
+             * Format: date-time
+             * @description After which instant; now unless told otherwise.
+             */
+            from?: string | null;
+        };
+        /** @description Times of a schedule. */
+        JobPreviewed: {
+            /** @description The times, in order; fewer than asked for where the schedule or the job ends. */
+            items: string[];
+        };
+        /**
+         * @description What became of a slot.
+         * @enum {string}
+         */
+        JobRunStatus: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "skipped_overlap" | "skipped_paused" | "missed";
+        /** @description A run as it is answered. */
+        JobRunView: {
+            /**
+             * Format: uuid
+             * @description The execution that checked whether to perform.
+             */
+            check_execution_id?: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended, or was decided not to be.
+             */
+            completed_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the row was made.
+             */
+            created_at: string;
+            /** @description The position of the event that made it. */
+            event?: string | null;
+            /**
+             * Format: uuid
+             * @description The execution that goes on, or was the last.
+             */
+            execution_id?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @description The job.
+             */
+            job_id: string;
+            /** @description What made it. */
+            kind: components["schemas"]["RunKind"];
+            phase?: components["schemas"]["Phase"] | null;
+            /** @description Why it stands where it does. */
+            reason?: string | null;
+            /**
+             * Format: date-time
+             * @description The slot, where it has one.
+             */
+            scheduled_for?: string | null;
+            /**
+             * Format: date-time
+             * @description When its first execution was handed over.
+             */
+            started_at?: string | null;
+            /** @description What became of it. */
+            status: components["schemas"]["JobRunStatus"];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /** @description A job as it is answered. */
+        JobView: {
+            /**
+             * Format: uuid
+             * @description The account it belongs to.
+             */
+            account_id: string;
+            /** @description What becomes of slots that nobody was there to see. */
+            catch_up: components["schemas"]["CatchUp"];
+            catch_up_window?: components["schemas"]["Span"] | null;
+            /**
+             * Format: int64
+             * @description How many runs in a row have failed.
+             */
+            consecutive_failures: number;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description What it is for. */
+            description: string;
+            /** @description What becomes of wall times that the clock shows twice. */
+            dst_fold: components["schemas"]["Fold"];
+            /** @description What becomes of wall times that the clock jumps over. */
+            dst_gap: components["schemas"]["Gap"];
+            /** @description Whether it runs by itself. */
+            enabled: boolean;
+            /**
+             * Format: date-time
+             * @description No slot after this.
+             */
+            ends_at?: string | null;
+            /**
+             * Format: uuid
+             * @description The function it runs.
+             */
+            function_id: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description By how much at most a slot begins later. */
+            jitter: components["schemas"]["Span"];
+            /**
+             * Format: date-time
+             * @description When a run last began.
+             */
+            last_run?: string | null;
+            /**
+             * Format: int64
+             * @description After how many failed runs in a row it is paused; 0 is never.
+             */
+            max_failures: number;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description The next slot.
+             */
+            next_run?: string | null;
+            on?: components["schemas"]["On"] | null;
+            /** @description What becomes of a slot while an earlier run goes on. */
+            overlap: components["schemas"]["Overlap"];
+            /** @description In how many executions a run is done. */
+            phases: components["schemas"]["Phases"];
+            /** @description When it runs. */
+            schedule?: string | null;
+            /**
+             * Format: date-time
+             * @description No slot before this.
+             */
+            starts_at?: string | null;
+            /** @description `active`, `paused`, `disabled`, or `ended` where no slot will come any more. */
+            status: string;
+            /** @description The zone of its wall times. */
+            timezone: string;
+            /**
+             * Format: date-time
+             * @description When its definition was last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description Counts the changes of its definition from 1; a run is no change.
+             */
+            version: number;
+        };
+        /** @description Any JSON value. */
+        JsonText: unknown;
+        /** @description The price published last. */
+        LatestPriceView: {
+            /**
+             * Format: int64
+             * @description The change from that, in basis points, towards zero.
+             */
+            change_bps?: number | null;
+            /**
+             * Format: int32
+             * @description How many decimals prices of the feed have at most.
+             */
+            decimals: number;
+            /**
+             * Format: uuid
+             * @description The feed.
+             */
+            feed_id: string;
+            /** @description Its pair. */
+            pair: string;
+            previous_price?: components["schemas"]["Price"] | null;
+            /** @description The price. */
+            price: components["schemas"]["Price"];
+            /**
+             * Format: date-time
+             * @description When it was published.
+             */
+            published_at: string;
+            /** @description Why. */
+            reason: components["schemas"]["PriceReason"];
+            /**
+             * Format: int64
+             * @description The round.
+             */
+            round_id: number;
+            /** @description Whether the heartbeat has passed since then without a publication. */
+            stale: boolean;
+            /**
+             * Format: int32
+             * @description How many observations counted.
+             */
+            submissions: number;
         };
         /** @description Which letters are meant; all that are absent match. */
         LetterFilter: {
@@ -1599,6 +3723,29 @@ export interface components {
             /** @description Who it belongs to, 1 to 200 characters. */
             owner: string;
         };
+        /** @description A wallet's approval. */
+        NewApproval: {
+            /** @description Its keys' signatures of the withdrawal's `approval_message`, as many as the wallet's threshold says. */
+            signatures: components["schemas"]["WalletSignature"][];
+            /** @description The workspace wallet that approves; active, and one of the gas account's approvers where it names any. */
+            wallet_address: string;
+        };
+        /** @description What announces a deposit. */
+        NewDeposit: {
+            /** @description How much: more than 0, with up to 8 decimals. */
+            amount: components["schemas"]["ExactNumber"];
+            /** @description From whom: an address or script hash. */
+            from_address?: string | null;
+            /**
+             * Format: uuid
+             * @description The gas account.
+             */
+            gas_account_id: string;
+            /** @description To whom: an address or script hash. */
+            to_address?: string | null;
+            /** @description The transaction on the chain: 64 hexadecimal digits, with `0x` or without. It is deposited once over all accounts. */
+            tx_id: string;
+        };
         /** @description What creates a function. */
         NewFunction: {
             /** @description What it is for, up to 2,000 characters. */
@@ -1617,6 +3764,115 @@ export interface components {
              */
             source: string;
         };
+        /** @description What ensures a gas account. */
+        NewGasAccount: {
+            /** @description The wallet it is for: an address on Neo N3 or a script hash. A wallet has one gas account over all accounts. */
+            wallet_address: string;
+        };
+        /** @description What creates a job. It has either a schedule or events to wait for. */
+        NewJob: {
+            catch_up?: components["schemas"]["CatchUp"] | null;
+            catch_up_window?: components["schemas"]["Span"] | null;
+            /** @description What it is for, up to 2,000 characters. */
+            description?: string;
+            dst_fold?: components["schemas"]["Fold"] | null;
+            dst_gap?: components["schemas"]["Gap"] | null;
+            /** @description Whether it runs by itself; `true` unless told otherwise. */
+            enabled?: boolean | null;
+            /**
+             * Format: date-time
+             * @description No slot after this (RFC 3339).
+             */
+            ends_at?: string | null;
+            /**
+             * Format: uuid
+             * @description The function it runs.
+             */
+            function_id: string;
+            jitter?: components["schemas"]["Span"] | null;
+            /**
+             * Format: int64
+             * @description After how many failed runs in a row it is paused; 0, which is usual, is never.
+             */
+            max_failures?: number | null;
+            /** @description Its name, 1 to 128 characters; unique in the account whatever the case. */
+            name: string;
+            on?: components["schemas"]["On"] | null;
+            overlap?: components["schemas"]["Overlap"] | null;
+            phases?: components["schemas"]["Phases"] | null;
+            /**
+             * @description When it runs: 5 fields of crontab, 6 with the seconds first, `@every 90s`, `@hourly`, `@daily` and the like, or
+             *     `at 2027-01-31T12:00:00Z`.
+             * @example *\/5 * * * *
+             */
+            schedule?: string | null;
+            /**
+             * Format: date-time
+             * @description No slot before this (RFC 3339).
+             */
+            starts_at?: string | null;
+            /**
+             * @description The IANA time zone of its wall times; `UTC` unless told otherwise.
+             * @example America/New_York
+             */
+            timezone?: string | null;
+        };
+        /** @description What is asked for when a job is triggered. */
+        NewJobRun: {
+            /** @description What the function is given besides what every run of a job is given. */
+            params?: Record<string, never>;
+        };
+        /** @description What asks one source or several. */
+        NewOracleRequest: {
+            aggregation?: components["schemas"]["OracleAggregation"] | null;
+            /**
+             * Format: uuid
+             * @description The function that is run with the end: `{oracle_request: {id, status, result, error, …}}`.
+             */
+            callback_function_id?: string | null;
+            /**
+             * Format: uuid
+             * @description The one source. This or `data_source_ids`.
+             */
+            data_source_id?: string | null;
+            /** @description The sources, each once; more than one needs an `aggregation`. */
+            data_source_ids?: string[] | null;
+            payload?: components["schemas"]["JsonText"] | null;
+            /** @description For how long answers are waited for, like `90s` or `1h`; the setting `oracle.ttl` where absent. */
+            ttl?: string | null;
+        };
+        /** @description What creates an oracle source. */
+        NewOracleSource: {
+            /** @description What is sent where a request has no payload, up to 64 KiB. */
+            body?: string | null;
+            /** @description What it is for, up to 2,000 characters. */
+            description?: string;
+            /** @description Whether it can be asked; it can unless said otherwise. */
+            enabled?: boolean | null;
+            /** @description Headers that are sent, like an API key; sealed, and never answered. */
+            headers?: {
+                [key: string]: string;
+            };
+            /** @description How it is spoken to. */
+            kind?: components["schemas"]["OracleSourceKind"];
+            /** @description `GET` (the default), `POST`, `PUT`, `PATCH`, `DELETE` or `HEAD`; an external adapter is always asked by `POST`. */
+            method?: string | null;
+            /** @description Its name, 1 to 128 characters; unique in the account whatever the case. */
+            name: string;
+            /** @description How often it is asked at most, over all requests and daemons: `10/s`, `60/m`, `1000/h`. */
+            rate_limit?: string | null;
+            /**
+             * @description A JSONPath (RFC 9535) to the one result in the response; without one the result is the whole response, of an
+             *     external adapter its `result`.
+             */
+            result_path?: string | null;
+            /** @description What the result is. */
+            result_type?: components["schemas"]["OracleResultType"];
+            /** @description How long it may take: `10s` (the default), 100 ms to 60 s. */
+            timeout?: string | null;
+            /** @description An absolute `http` or `https` URL. */
+            url: string;
+        };
         /** @description What a pause says. */
         NewPause: {
             /** @description Why, up to 500 characters. */
@@ -1626,6 +3882,85 @@ export interface components {
              * @description Until when (RFC 3339); absent: until somebody resumes.
              */
             until?: string | null;
+        };
+        /** @description What creates a price feed. */
+        NewPriceFeed: {
+            /** @description Whether it takes prices; it does unless said otherwise. */
+            active?: boolean | null;
+            /** @description What is priced, 1 to 32 letters, digits, `.`, `-`, `_`; kept in upper case. */
+            base_asset: string;
+            /**
+             * Format: int32
+             * @description How many decimals its prices have at most, 0 to 18; 18 unless said otherwise. Never changes.
+             */
+            decimals?: number | null;
+            /**
+             * Format: int32
+             * @description The same in basis points (hundredths of a percent).
+             */
+            deviation_bps?: number | null;
+            deviation_percent?: components["schemas"]["ExactNumber"] | null;
+            /** @description After how long its price is published even unchanged: `@every 10m` (the default). */
+            heartbeat_interval?: string | null;
+            max_price?: components["schemas"]["ExactNumber"] | null;
+            min_price?: components["schemas"]["ExactNumber"] | null;
+            /**
+             * Format: int32
+             * @description How many observations a round needs; 1 unless said otherwise.
+             */
+            min_submissions?: number | null;
+            /** @description Which observations are rejected as outliers. */
+            outliers?: components["schemas"]["Outliers"];
+            /** @description In what; the pair `BASE/QUOTE` is unique in the account. */
+            quote_asset: string;
+            /** @description Where it asks for prices; nowhere but at the operator's price service unless said otherwise. */
+            sources?: components["schemas"]["NewPriceSource"][];
+            /** @description How often it is refreshed: `@every 1m` (the default), `90s`; 1 second to 30 days. */
+            update_interval?: string | null;
+        };
+        /** @description An observation that a tenant sends. */
+        NewPriceSnapshot: {
+            /**
+             * Format: date-time
+             * @description When; now unless said otherwise, and not more than 5 minutes ahead.
+             */
+            collected_at?: string | null;
+            /** @description The price: more than 0, within the feed's bounds, with at most the feed's decimals. */
+            price: components["schemas"]["ExactNumber"];
+            /** @description Who observed it, up to 128 characters; `manual` unless said otherwise. */
+            source?: string | null;
+        };
+        /** @description A place to ask for prices by `GET`. */
+        NewPriceSource: {
+            /** @description Headers that are sent, like an API key; sealed, and never answered. */
+            headers?: {
+                [key: string]: string;
+            };
+            /** @description What its observations are called; the URL's host unless said otherwise. Unique in the feed. */
+            name?: string | null;
+            /** @description A JSONPath (RFC 9535) to the one price in the answer; `$.price` unless said otherwise. */
+            result_path?: string | null;
+            /** @description An absolute `http` or `https` URL. */
+            url: string;
+        };
+        /** @description What proves a wallet. */
+        NewProof: {
+            /** @description Signatures of the challenge's message, of as many of the wallet's keys as its threshold says. */
+            signatures: components["schemas"]["WalletSignature"][];
+        };
+        /** @description What asks for random bytes. */
+        NewRandom: {
+            encoding?: components["schemas"]["RandomEncoding"] | null;
+            /**
+             * Format: int64
+             * @description How many bytes; 32 where absent.
+             */
+            length?: number | null;
+            /**
+             * @description Makes the request repeatable: 1 to 200 bytes without control characters. The same is answered again to the same
+             *     length and encoding, and 409 to others.
+             */
+            request_id?: string | null;
         };
         /** @description What creates a secret. */
         NewSecret: {
@@ -1646,10 +3981,382 @@ export interface components {
             /** @description What it covers, at least one; none that its creator lacks. Each scope covers itself only. */
             scopes: components["schemas"]["Scope"][];
         };
+        /** @description What creates a trigger. */
+        NewTrigger: {
+            /**
+             * @description What else there is to say. `cron`: `timezone`, `dst_gap`, `dst_fold`. `event`: `filter`, what must be equal
+             *     (`subject`, `service`, `actor`, or parts of the data by JSON Pointer). `webhook`: `scheme`, `schema` (JSON Schema of the
+             *     payload), `secret` (kept sealed, never answered). Other members are kept as labels, and are texts.
+             */
+            config?: Record<string, never>;
+            /** @description Whether it fires by itself; `true` unless told otherwise. */
+            enabled?: boolean | null;
+            /**
+             * Format: uuid
+             * @description The function it runs.
+             */
+            function_id: string;
+            /**
+             * @description `cron`: a schedule as jobs have it, `*\/5 * * * *` or `@every 90s`. `event`: a kind of event, a `*` at the end stands
+             *     for anything. `webhook`: free text.
+             */
+            rule?: string | null;
+            type?: components["schemas"]["TriggerType"] | null;
+        };
         /** @description What makes a new version of a secret. */
         NewValue: {
             /** @description Its value: at least 4 bytes, at most `secrets.value_size` (64 KiB unless set); never answered. */
             value: string;
+        };
+        /** @description What registers a wallet. */
+        NewWallet: {
+            /** @description What its people call it; up to 200 characters. */
+            label?: string;
+            /** @description Its keys on secp256r1, compressed, in hexadecimal; 1 to 1,024, in whatever order. */
+            public_keys: string[];
+            /**
+             * Format: int32
+             * @description How many of them sign; needed where there are several.
+             */
+            threshold?: number | null;
+            /**
+             * @description A Neo N3 address (`N…`), or a script hash (`0x` and 40 hexadecimal digits, as nodes display it). It must be the one
+             *     that the keys and the threshold give.
+             */
+            wallet_address: string;
+        };
+        /** @description What creates a webhook. */
+        NewWebhook: {
+            /** @description What it is for. */
+            description?: string;
+            /** @description Whether it tells anything; `true` unless told otherwise. */
+            enabled?: boolean | null;
+            /**
+             * @description The kinds of event it tells, `function.created`; a `*` at the end stands for any ending. Every kind unless told
+             *     otherwise.
+             */
+            kinds?: string[];
+            /** @description Where it tells: an absolute `http` or `https` URL that can be reached from here. */
+            url: string;
+        };
+        /** @description What asks for a withdrawal. */
+        NewWithdrawal: {
+            /** @description How much: more than 0, with up to 8 decimals. */
+            amount: components["schemas"]["ExactNumber"];
+            /**
+             * Format: uuid
+             * @description The gas account; this or `wallet_address`.
+             */
+            gas_account_id?: string | null;
+            /**
+             * Format: date-time
+             * @description It is not submitted before; at once unless said otherwise, and within a year. It is reserved at once all the same.
+             */
+            not_before?: string | null;
+            /** @description To whom: an address or script hash; the gas account's own wallet unless said otherwise. */
+            to_address?: string | null;
+            /** @description The wallet of the gas account. */
+            wallet_address?: string | null;
+        };
+        /** @description The events a job waits for. */
+        On: {
+            /**
+             * @description What must be equal: `subject`, `service` or `actor` of the event, or, by JSON Pointer (`/function_id`), a part of its
+             *     data. Up to 16.
+             */
+            filter?: Record<string, never>;
+            /** @description The kind of event; a `*` at the end stands for anything: `execution.*`. */
+            kind: string;
+        };
+        /** @description How the answers of several sources become one, and how many are needed. */
+        OracleAggregation: {
+            /** @description How. */
+            method: components["schemas"]["OracleAggregationMethod"];
+            /**
+             * Format: int32
+             * @description How many answers are needed: of `median` that there are, of `mode` and `quorum` that are equal. More than half of
+             *     the sources where it is absent; not for `first`.
+             */
+            n?: number | null;
+        };
+        /**
+         * @description How the answers of several sources become one.
+         * @enum {string}
+         */
+        OracleAggregationMethod: "first" | "median" | "mode" | "quorum";
+        /** @description The answer of one source. */
+        OracleAnswer: {
+            /**
+             * Format: date-time
+             * @description When it answered or failed.
+             */
+            answered_at?: string | null;
+            /** @description Why it did not. */
+            error?: string | null;
+            /**
+             * Format: uuid
+             * @description The source.
+             */
+            source_id: string;
+            /** @description Where it stands. */
+            status: components["schemas"]["OracleAnswerStatus"];
+            value?: components["schemas"]["JsonText"] | null;
+        };
+        /**
+         * @description Where a source's answer stands.
+         * @enum {string}
+         */
+        OracleAnswerStatus: "waiting" | "pending" | "succeeded" | "failed";
+        /** @description One attempt at a source. */
+        OracleAttempt: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            at: string;
+            /** @description What went wrong. */
+            error?: string | null;
+            /**
+             * Format: int32
+             * @description The HTTP status answered.
+             */
+            http_status?: number | null;
+            /**
+             * Format: int64
+             * @description How long it took, in milliseconds.
+             */
+            latency_ms: number;
+            /**
+             * Format: int32
+             * @description Which attempt at it, from 1.
+             */
+            number: number;
+            /**
+             * Format: int64
+             * @description How large the response was, in bytes.
+             */
+            size?: number | null;
+            /**
+             * Format: uuid
+             * @description The source.
+             */
+            source_id: string;
+        };
+        /** @description What the resolver of a source is told. */
+        OracleCallbackView: {
+            /** @description The answer of the source. */
+            answer: components["schemas"]["OracleAnswer"];
+            /**
+             * Format: uuid
+             * @description The request.
+             */
+            id: string;
+            /** @description Where it stands. */
+            status: components["schemas"]["OracleRequestStatus"];
+        };
+        /** @description A page of a list. */
+        OracleRequestPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["OracleRequestView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /**
+         * @description Where a request stands.
+         * @enum {string}
+         */
+        OracleRequestStatus: "pending" | "running" | "succeeded" | "failed" | "expired" | "cancelled";
+        /** @description An oracle request as it is answered. */
+        OracleRequestView: {
+            /**
+             * Format: uuid
+             * @description The account it belongs to.
+             */
+            account_id: string;
+            aggregation?: components["schemas"]["OracleAggregation"] | null;
+            /** @description Each source's answer. */
+            answers: components["schemas"]["OracleAnswer"][];
+            /** @description Each attempt at a source, in order. */
+            attempts: components["schemas"]["OracleAttempt"][];
+            /** @description Why there was no run. */
+            callback_error?: string | null;
+            /**
+             * Format: uuid
+             * @description The run of that.
+             */
+            callback_execution_id?: string | null;
+            /**
+             * Format: uuid
+             * @description The function that is run with the end.
+             */
+            callback_function_id?: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            completed_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description The first source it asks.
+             */
+            data_source_id?: string | null;
+            /** @description The sources it asks. */
+            data_source_ids: string[];
+            /** @description Why nothing did. */
+            error?: string | null;
+            /**
+             * Format: date-time
+             * @description When it expires.
+             */
+            expires_at: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description What is sent to the sources. */
+            payload?: string | null;
+            result?: components["schemas"]["JsonText"] | null;
+            /** @description Where it stands. */
+            status: components["schemas"]["OracleRequestStatus"];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description Counts the changes from 1.
+             */
+            version: number;
+        };
+        /**
+         * @description What a source's result is.
+         * @enum {string}
+         */
+        OracleResultType: "json" | "string" | "number" | "boolean";
+        /**
+         * @description How a source is spoken to.
+         * @enum {string}
+         */
+        OracleSourceKind: "http" | "external_adapter";
+        /** @description An oracle source as it is answered. */
+        OracleSourceView: {
+            /**
+             * Format: uuid
+             * @description The account it belongs to.
+             */
+            account_id: string;
+            /** @description What is sent where a request has no payload. */
+            body?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description What it is for. */
+            description: string;
+            /** @description Whether it can be asked. */
+            enabled: boolean;
+            /** @description The names of the headers that are sent. */
+            header_names: string[];
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description How it is spoken to. */
+            kind: components["schemas"]["OracleSourceKind"];
+            /** @description By which method. */
+            method: string;
+            /** @description Its name. */
+            name: string;
+            /** @description How often it is asked at most. */
+            rate_limit?: string | null;
+            /** @description Where the result stands in the response. */
+            result_path?: string | null;
+            /** @description What the result is. */
+            result_type: components["schemas"]["OracleResultType"];
+            /** @description What its callbacks are signed with; shown when it is made and never again. */
+            secret?: string | null;
+            /** @description `active` or `disabled`. */
+            status: string;
+            /** @description How long it may take. */
+            timeout: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /** @description What is asked. */
+            url: string;
+            /**
+             * Format: int64
+             * @description Counts the changes from 1.
+             */
+            version: number;
+        };
+        /** @description What an external resolver says of a request. */
+        OracleUpdate: {
+            /**
+             * Format: uuid
+             * @description Which source it is the answer of, where the request has several.
+             */
+            data_source_id?: string | null;
+            /** @description Why nothing did. */
+            error?: string | null;
+            result?: components["schemas"]["JsonText"] | null;
+            /** @description `running`, `succeeded` (or `completed`), `failed`. */
+            status: components["schemas"]["OracleUpdateStatus"];
+        };
+        /**
+         * @description Where an external resolver says that a request stands.
+         * @enum {string}
+         */
+        OracleUpdateStatus: "running" | "succeeded" | "failed";
+        /**
+         * @description How observations that lie far from the others are found.
+         * @enum {string}
+         */
+        OutlierRule: "none" | "deviation" | "mad";
+        /** @description Which observations are rejected as outliers, where there are three or more. */
+        Outliers: {
+            /**
+             * Format: int32
+             * @description Of the rule `deviation`: how far from the median an observation may lie, in basis points; 1 to 100,000.
+             * @default 1000
+             */
+            max_bps: number;
+            /**
+             * Format: int32
+             * @description Of the rule `mad`: how many median distances from the median an observation may lie; 1 to 1,000.
+             * @default 5
+             */
+            max_mads: number;
+            /**
+             * @description The rule: `none`, `deviation` or `mad`.
+             * @default deviation
+             */
+            rule: components["schemas"]["OutlierRule"];
+        };
+        /**
+         * @description What becomes of a slot that comes while an earlier run goes on.
+         * @enum {string}
+         */
+        Overlap: "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "allow";
+        /** @description A param of an action that breaks a rule. */
+        ParamError: {
+            /** @description Which rule. */
+            code: string;
+            /** @description The rule with its bound and what was found. */
+            detail: string;
+            /** @description Where in the params, as a JSON pointer. */
+            pointer: string;
         };
         /** @description The params; an object of any members. */
         Params: {
@@ -1693,6 +4400,16 @@ export interface components {
              */
             until?: string | null;
         };
+        /**
+         * @description Which execution of a run it is.
+         * @enum {string}
+         */
+        Phase: "check" | "perform";
+        /**
+         * @description In how many executions a run is done.
+         * @enum {string}
+         */
+        Phases: "auto" | "once" | "check_perform";
         /** @description What pins a secret to a version. */
         Pin: {
             /**
@@ -1700,6 +4417,379 @@ export interface components {
              * @description The version that stays in force whatever is added; absent or null: the latest comes into force and the pin goes.
              */
             version?: number | null;
+        };
+        /** @description An exact decimal number. */
+        Price: string;
+        /** @description What a round came to. */
+        PriceDecision: {
+            /**
+             * Format: int64
+             * @description The change from the price published last, in basis points, towards zero.
+             */
+            change_bps?: number | null;
+            /**
+             * Format: date-time
+             * @description When it was decided.
+             */
+            evaluated_at: string;
+            price?: components["schemas"]["Price"] | null;
+            /** @description Whether the price is published. */
+            publish: boolean;
+            /** @description Why, or why not. */
+            reason: components["schemas"]["PriceReason"];
+            /**
+             * Format: int32
+             * @description How many observations count.
+             */
+            submissions: number;
+        };
+        /** @description A page of a list. */
+        PriceFeedPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["PriceFeedView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A price feed as it is answered. */
+        PriceFeedView: {
+            /**
+             * Format: uuid
+             * @description The account it belongs to.
+             */
+            account_id: string;
+            /** @description Whether it takes prices. */
+            active: boolean;
+            /** @description What is priced. */
+            base_asset: string;
+            /**
+             * Format: int64
+             * @description How many refreshes in a row brought less than they must.
+             */
+            consecutive_failures: number;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: int32
+             * @description How many decimals its prices have at most.
+             */
+            decimals: number;
+            /**
+             * Format: int32
+             * @description The same in basis points.
+             */
+            deviation_bps: number;
+            /** @description Which change is published, in percent. */
+            deviation_percent: string;
+            /** @description After how long its price is published even unchanged. */
+            heartbeat_interval: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description Why the last refresh brought less than it must; null where it did not. */
+            last_error?: string | null;
+            latest_price?: components["schemas"]["Price"] | null;
+            /**
+             * Format: int64
+             * @description The round of that.
+             */
+            latest_round_id?: number | null;
+            max_price?: components["schemas"]["Price"] | null;
+            min_price?: components["schemas"]["Price"] | null;
+            /**
+             * Format: int32
+             * @description How many observations a round needs.
+             */
+            min_submissions: number;
+            /** @description Which observations are rejected as outliers. */
+            outliers: components["schemas"]["Outliers"];
+            /** @description Both: `NEO/USD`. */
+            pair: string;
+            /**
+             * Format: date-time
+             * @description When that was published.
+             */
+            published_at?: string | null;
+            /** @description In what. */
+            quote_asset: string;
+            /**
+             * Format: date-time
+             * @description When its sources were asked last.
+             */
+            refreshed_at?: string | null;
+            /** @description Where it asks for prices. */
+            sources: components["schemas"]["PriceSourceView"][];
+            /** @description Whether the heartbeat has passed without a publication. */
+            stale: boolean;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            stale_since?: string | null;
+            /** @description `active` or `inactive`. */
+            status: string;
+            /** @description How often it is refreshed. */
+            update_interval: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description Counts the changes from 1.
+             */
+            version: number;
+        };
+        /** @description One observation of a round. */
+        PriceInput: {
+            /**
+             * Format: date-time
+             * @description When the source saw it.
+             */
+            collected_at: string;
+            /** @description The price. */
+            price: components["schemas"]["Price"];
+            /**
+             * Format: date-time
+             * @description When it arrived here.
+             */
+            received_at: string;
+            /**
+             * Format: uuid
+             * @description The snapshot that keeps it.
+             */
+            snapshot_id: string;
+            /** @description Who observed it. */
+            source: string;
+        };
+        /** @description The price published last before a round. */
+        PricePrevious: {
+            /** @description The price. */
+            price: components["schemas"]["Price"];
+            /**
+             * Format: date-time
+             * @description When it was published.
+             */
+            published_at: string;
+            /**
+             * Format: int64
+             * @description Its round.
+             */
+            round_id: number;
+        };
+        /**
+         * @description Why a price is published, or is not.
+         * @enum {string}
+         */
+        PriceReason: "first" | "deviation" | "heartbeat" | "too_few_submissions" | "below_deviation";
+        /** @description When a feed is refreshed next. */
+        PriceRefreshView: {
+            /**
+             * Format: date-time
+             * @description When its sources are asked.
+             */
+            due_at: string;
+            /**
+             * Format: uuid
+             * @description The feed.
+             */
+            feed_id: string;
+            /** @description Whether they are being asked already. */
+            running: boolean;
+        };
+        /** @description What did not count in a round, and why. */
+        PriceReject: {
+            /**
+             * Format: date-time
+             * @description When; of several the last.
+             */
+            at: string;
+            /**
+             * Format: int32
+             * @description How often this happened to this source in this round.
+             */
+            count: number;
+            /** @description For people. */
+            detail: string;
+            price?: components["schemas"]["Price"] | null;
+            /** @description Why. */
+            reason: components["schemas"]["PriceRejection"];
+            /**
+             * Format: uuid
+             * @description The snapshot that keeps it, where there is one.
+             */
+            snapshot_id?: string | null;
+            /** @description Whose it is. */
+            source: string;
+        };
+        /**
+         * @description Why something does not count in a round.
+         * @enum {string}
+         */
+        PriceRejection: "expired" | "out_of_bounds" | "outlier" | "superseded" | "crowded_out" | "unreachable" | "refused" | "http_status" | "rate_limited" | "unreadable";
+        /** @description A page of a list. */
+        PriceRoundPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["PriceRoundView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /**
+         * @description Whether a round still takes observations.
+         * @enum {string}
+         */
+        PriceRoundStatus: "open" | "published";
+        /** @description A round with all it was decided from: enough to decide it again. */
+        PriceRoundView: {
+            /**
+             * Format: date-time
+             * @description When its price was published.
+             */
+            closed_at?: string | null;
+            decision?: components["schemas"]["PriceDecision"] | null;
+            /**
+             * Format: uuid
+             * @description The feed.
+             */
+            feed_id: string;
+            /** @description The formula's name and version. */
+            formula: string;
+            /** @description The observations. */
+            inputs: components["schemas"]["PriceInput"][];
+            /**
+             * Format: date-time
+             * @description When it was opened.
+             */
+            opened_at: string;
+            previous?: components["schemas"]["PricePrevious"] | null;
+            price?: components["schemas"]["Price"] | null;
+            /** @description What did not count, and why: observations, and sources that brought none. */
+            rejects: components["schemas"]["PriceReject"][];
+            /**
+             * Format: int64
+             * @description How many rejects were forgotten because there were too many.
+             */
+            rejects_dropped: number;
+            /**
+             * Format: int64
+             * @description Which round of the feed, from 1.
+             */
+            round_id: number;
+            /** @description What it was judged by. */
+            rules: components["schemas"]["PriceRules"];
+            /** @description `open` or `published`. */
+            status: components["schemas"]["PriceRoundStatus"];
+        };
+        /** @description What a round is judged by: the feed's rules as they were. */
+        PriceRules: {
+            /**
+             * Format: int32
+             * @description How many decimals prices have at most.
+             */
+            decimals: number;
+            /**
+             * Format: int32
+             * @description Which change is published, in basis points.
+             */
+            deviation_bps: number;
+            /** @description After how long the price is published even unchanged. */
+            heartbeat_interval: string;
+            max_price?: components["schemas"]["Price"] | null;
+            min_price?: components["schemas"]["Price"] | null;
+            /**
+             * Format: int32
+             * @description How many observations must be left.
+             */
+            min_submissions: number;
+            /** @description Which observations are outliers. */
+            outliers: components["schemas"]["Outliers"];
+        };
+        /** @description A page of a list. */
+        PriceSnapshotPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["PriceSnapshotView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description An observation, and what its round came to when it arrived. */
+        PriceSnapshotView: {
+            /**
+             * Format: int64
+             * @description The change from that, in basis points, towards zero.
+             */
+            change_bps?: number | null;
+            /**
+             * Format: date-time
+             * @description When the source saw it.
+             */
+            collected_at: string;
+            /**
+             * Format: date-time
+             * @description When it arrived.
+             */
+            created_at: string;
+            /**
+             * Format: int32
+             * @description Which change is published, in basis points.
+             */
+            deviation_bps: number;
+            /**
+             * Format: uuid
+             * @description The feed.
+             */
+            feed_id: string;
+            /**
+             * Format: date-time
+             * @description When the price is published even unchanged, where one was published before.
+             */
+            heartbeat_at?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description How many it needs.
+             */
+            min_submissions: number;
+            previous_price?: components["schemas"]["Price"] | null;
+            /** @description The price that was observed. */
+            price: components["schemas"]["Price"];
+            /** @description Whether it let the round's price be published. */
+            published: boolean;
+            /** @description Why, or why not. */
+            reason: components["schemas"]["PriceReason"];
+            rejected?: components["schemas"]["PriceRejection"] | null;
+            /**
+             * Format: int64
+             * @description The round that took it.
+             */
+            round_id: number;
+            round_price?: components["schemas"]["Price"] | null;
+            /** @description Who observed it. */
+            source: string;
+            /**
+             * Format: int32
+             * @description How many observations of the round counted.
+             */
+            submissions: number;
+        };
+        /** @description A source as it is answered. */
+        PriceSourceView: {
+            /** @description The names of the headers that are sent. */
+            header_names: string[];
+            /** @description What its observations are called. */
+            name: string;
+            /** @description Where the price stands in the answer. */
+            result_path: string;
+            /** @description What is asked. */
+            url: string;
         };
         /** @description A failure, as `application/problem+json`. */
         Problem: {
@@ -1740,6 +4830,69 @@ export interface components {
             /** @description The version of the program and of the document it serves. */
             version: string;
         };
+        /**
+         * @description How bytes are written.
+         * @enum {string}
+         */
+        RandomEncoding: "hex" | "base64" | "base64url" | "decimal";
+        /** @description A page of a list. */
+        RandomPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["RandomView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description How a random value is checked. */
+        RandomVerification: {
+            /** @description `ed25519+sha512`. */
+            algorithm: string;
+            /** @description `configured`: the operator's. `ephemeral`: made by a daemon for development when it started, and gone with it. */
+            key: string;
+            /** @description The message that was signed. */
+            message: string;
+            /** @description What to do, step by step; `slctl verify random` does it. */
+            steps: string[];
+        };
+        /** @description A random value. */
+        RandomView: {
+            /**
+             * Format: uuid
+             * @description The account it was made for.
+             */
+            account_id: string;
+            /**
+             * Format: int64
+             * @description Which value of the key it is; no two have the same.
+             */
+            counter: number;
+            /**
+             * Format: date-time
+             * @description When it was made; signed.
+             */
+            created_at: string;
+            /** @description How `value` is written. */
+            encoding: components["schemas"]["RandomEncoding"];
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description How many bytes it has.
+             */
+            length: number;
+            /** @description The key that made it, base64. */
+            public_key: string;
+            /** @description What a repeat of the request names. */
+            request_id: string;
+            /** @description The Ed25519 signature from which the bytes follow, base64. */
+            signature: string;
+            /** @description The bytes. */
+            value: string;
+            /** @description How to check it. */
+            verification: components["schemas"]["RandomVerification"];
+        };
         /** @description That the daemon takes requests. */
         Ready: {
             /** @description The parts that run degraded, with the reason of each. */
@@ -1754,6 +4907,19 @@ export interface components {
          * @enum {string}
          */
         Reason: "permanent" | "exhausted";
+        /** @description What a reconciliation came to. */
+        ReconciledView: {
+            /** @description Each gas account. */
+            accounts: components["schemas"]["GasAccountReconciled"][];
+        };
+        /** @description What is reconciled. */
+        Reconciliation: {
+            /**
+             * Format: uuid
+             * @description Only this gas account; every one of the account unless said otherwise.
+             */
+            gas_account_id?: string | null;
+        };
         /** @description What a resumption says. */
         Resume: {
             /**
@@ -1802,6 +4968,18 @@ export interface components {
              * @description How many are under a key that is not in the ring and cannot be read.
              */
             unreadable: number;
+        };
+        /**
+         * @description What made a run.
+         * @enum {string}
+         */
+        RunKind: "schedule" | "event" | "manual" | "backfill";
+        /** @description A page of a list. */
+        RunPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["JobRunView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
         };
         /**
          * @description What a token allows. Each scope covers itself only; a token lists all it has.
@@ -1882,6 +5060,13 @@ export interface components {
          * @example 64MiB
          */
         Size: string;
+        /** @description A page of a list. */
+        SourcePage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["OracleSourceView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
         /**
          * @description A duration in milliseconds, written `"250ms"` or `"5s"`.
          * @example 5s
@@ -1992,6 +5177,320 @@ export interface components {
             id?: string | null;
             /** @description `api`, `replay`, or what else runs functions: `job`, `webhook`. */
             kind: string;
+        };
+        /**
+         * @description What made a delivery.
+         * @enum {string}
+         */
+        TriggerCause: "cron" | "event" | "webhook" | "manual" | "redelivery";
+        /**
+         * @description Where a delivery stands.
+         * @enum {string}
+         */
+        TriggerDeliveryStatus: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+        /** @description A delivery as it is answered. */
+        TriggerDeliveryView: {
+            /** @description What made it. */
+            cause: components["schemas"]["TriggerCause"];
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            completed_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the trigger fired.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description The execution, once it was handed over.
+             */
+            execution_id?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description What the function is given. */
+            input: unknown;
+            /** @description Why it stands where it does. */
+            reason?: string | null;
+            /**
+             * Format: uuid
+             * @description The delivery that this one repeats.
+             */
+            redelivery_of?: string | null;
+            /**
+             * Format: date-time
+             * @description When the execution was handed over.
+             */
+            started_at?: string | null;
+            /** @description Where it stands. */
+            status: components["schemas"]["TriggerDeliveryStatus"];
+            /**
+             * Format: uuid
+             * @description The trigger.
+             */
+            trigger_id: string;
+            /**
+             * Format: date-time
+             * @description When the row was last changed.
+             */
+            updated_at: string;
+        };
+        /** @description What a trigger is fired with. */
+        TriggerFire: {
+            /** @description What the function is given as `payload`: any JSON. */
+            payload?: unknown;
+        };
+        /** @description A page of a list. */
+        TriggerPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["TriggerView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /**
+         * @description What makes a trigger fire.
+         * @enum {string}
+         */
+        TriggerType: "cron" | "event" | "webhook";
+        /** @description A trigger as it is answered. */
+        TriggerView: {
+            /**
+             * Format: uuid
+             * @description The account it belongs to.
+             */
+            account_id: string;
+            /** @description What else there is to say. */
+            config: Record<string, never>;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Whether it fires by itself. */
+            enabled: boolean;
+            /**
+             * Format: uuid
+             * @description The function it runs.
+             */
+            function_id: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description When exactly. */
+            rule: string;
+            /** @description A webhook's secret; only when it was just made. */
+            secret?: string | null;
+            /** @description What makes it fire. */
+            type: components["schemas"]["TriggerType"];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description Counts the changes from 1.
+             */
+            version: number;
+            /** @description The path of a webhook's URL on this daemon; only when it was just made. */
+            webhook_url?: string | null;
+        };
+        Value: unknown;
+        /** @description A page of a list. */
+        WalletPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["WalletView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description The signature of one key. */
+        WalletSignature: {
+            /** @description The key that signed, compressed, in hexadecimal. */
+            public_key: string;
+            /** @description r and s, each 32 bytes big-endian: 128 hexadecimal digits. */
+            signature: string;
+        };
+        /**
+         * @description Where a wallet stands.
+         * @enum {string}
+         */
+        WalletStatus: "pending" | "active" | "suspended" | "revoked";
+        /** @description A wallet as it is answered. */
+        WalletView: {
+            /**
+             * Format: uuid
+             * @description The account it belongs to.
+             */
+            account_id: string;
+            challenge?: components["schemas"]["ChallengeView"] | null;
+            /**
+             * Format: date-time
+             * @description When it was registered.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description What its people call it. */
+            label: string;
+            /**
+             * Format: date-time
+             * @description When it was proved.
+             */
+            proved_at?: string | null;
+            /** @description Its keys, in Neo's order. */
+            public_keys: string[];
+            /** @description The same as a script hash, as nodes display it. */
+            script_hash: string;
+            /** @description Where it stands. */
+            status: components["schemas"]["WalletStatus"];
+            /**
+             * Format: int64
+             * @description How many of them sign.
+             */
+            threshold: number;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description Counts the changes from 1.
+             */
+            version: number;
+            /** @description Its address on Neo N3. */
+            wallet_address: string;
+        };
+        /** @description A page of a list. */
+        WebhookDeliveryPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["WebhookDeliveryView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /**
+         * @description Where a delivery stands.
+         * @enum {string}
+         */
+        WebhookDeliveryStatus: "queued" | "succeeded" | "failed" | "cancelled";
+        /** @description A delivery as it is answered. */
+        WebhookDeliveryView: {
+            /**
+             * Format: int64
+             * @description How often it was sent before it stood there; `why` tells of attempts while it waits.
+             */
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            completed_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the event was heard.
+             */
+            created_at: string;
+            /** @description The event, as the stream of events names it. */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @description Its id; the `webhook-id` of every request that was made for it.
+             */
+            id: string;
+            /** @description The event's kind. */
+            kind: string;
+            /** @description What is sent. */
+            payload: unknown;
+            /** @description Why it stands where it does. */
+            reason?: string | null;
+            /** @description Where it stands. */
+            status: components["schemas"]["WebhookDeliveryStatus"];
+            /**
+             * Format: date-time
+             * @description When the row was last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: uuid
+             * @description The webhook.
+             */
+            webhook_id: string;
+        };
+        /** @description A page of a list. */
+        WebhookPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["WebhookView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description That a request was taken. */
+        WebhookReceived: {
+            /**
+             * Format: uuid
+             * @description The delivery; the same for a request that is sent again.
+             */
+            delivery_id: string;
+        };
+        /** @description How a webhook's secret is rotated. */
+        WebhookRotation: {
+            grace?: components["schemas"]["Span"] | null;
+            /** @description The new secret, where the other side says it; made here otherwise. */
+            secret?: string | null;
+            /** @description Whether the URL is made anew as well; the earlier one is unknown from then on. */
+            url?: boolean;
+        };
+        /** @description How the secret of a webhook is rotated. */
+        WebhookSecretRotation: {
+            grace?: components["schemas"]["Span"] | null;
+        };
+        /** @description A webhook as it is answered. */
+        WebhookView: {
+            /**
+             * Format: uuid
+             * @description The account it belongs to.
+             */
+            account_id: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description What it is for. */
+            description: string;
+            /** @description Why the service has disabled it. */
+            disabled_reason?: string | null;
+            /** @description Whether it tells anything. */
+            enabled: boolean;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description The kinds of event it tells. */
+            kinds: string[];
+            /** @description The secret its requests are signed with; only when it was just made. */
+            secret?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /** @description Where it tells. */
+            url: string;
+            /**
+             * Format: int64
+             * @description Counts the changes from 1.
+             */
+            version: number;
         };
         /** @description Who asks. */
         Whoami: {
@@ -2405,6 +5904,548 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "jobs.list": {
+        parameters: {
+            query?: {
+                /** @description Only those that are, or are not, enabled. */
+                enabled?: boolean;
+                /** @description Only those of this function. */
+                function_id?: string;
+                /** @description Only the one of this name, whatever the case. */
+                name?: string;
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "jobs.create": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewJob"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "jobs.get": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that is known already, like "3". */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the job. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description It is at the version that If-None-Match names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "jobs.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the job. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "jobs.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the job. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmendJob"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "jobs.backfill": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the job. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobBackfill"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobBackfilled"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "jobs.pause": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the job. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description Why, up to 500 characters. */
+                    reason?: string;
+                    /**
+                     * Format: date-time
+                     * @description Until when (RFC 3339); absent: until somebody resumes.
+                     */
+                    until?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PauseView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "jobs.preview": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the job. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /**
+                     * Format: int32
+                     * @description How many, 1 to 500; 10 unless told otherwise.
+                     */
+                    count?: number | null;
+                    /**
+                     * Format: date-time
+                     * @description After which instant; now unless told otherwise.
+                     */
+                    from?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPreviewed"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "jobs.resume": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the job. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /**
+                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
+                     *     each function or job, or none (`drop`).
+                     */
+                    missed?: components["schemas"]["Missed"];
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resumed"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "jobs.runs.list": {
+        parameters: {
+            query?: {
+                kind?: components["schemas"]["RunKind"];
+                status?: components["schemas"]["JobRunStatus"];
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the job. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "jobs.runs.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the job. */
+                job: string;
+                /** @description Id of the run. */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobRunView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "jobs.trigger": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the job. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description What the function is given besides what every run of a job is given. */
+                    params?: Record<string, never>;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobRunView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
@@ -3396,6 +7437,867 @@ export interface operations {
             504: components["responses"]["Problem504"];
         };
     };
+    "gasbank.list": {
+        parameters: {
+            query?: {
+                /** @description Only this one; 404 where there is none. */
+                gas_account_id?: string;
+                /** @description Only the one of this wallet. */
+                wallet_address?: string;
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasAccountPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.ensure": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGasAccount"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasAccountView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.deposit": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDeposit"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasMovementView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.deposits.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the deposit. */
+                deposit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasMovementView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.deposits.confirm": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the deposit. */
+                deposit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description Why, for the event and the error of what fails; up to 500 characters. */
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasMovementView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.deposits.reject": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the deposit. */
+                deposit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description Why, for the event and the error of what fails; up to 500 characters. */
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasMovementView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.reconcile": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /**
+                     * Format: uuid
+                     * @description Only this gas account; every one of the account unless said otherwise.
+                     */
+                    gas_account_id?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciledView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.summary": {
+        parameters: {
+            query?: {
+                /** @description Only this gas account. */
+                gas_account_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasSummaryView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.transactions.list": {
+        parameters: {
+            query?: {
+                /** @description Only those of this gas account; 404 where there is none. */
+                gas_account_id?: string;
+                status?: components["schemas"]["GasStatus"];
+                type?: components["schemas"]["GasDirection"];
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasTransactionPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.withdraw": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWithdrawal"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasMovementView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.withdrawals.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the withdrawal. */
+                withdrawal: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasMovementView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.withdrawals.approve": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the withdrawal. */
+                withdrawal: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewApproval"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasMovementView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.withdrawals.cancel": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the withdrawal. */
+                withdrawal: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasMovementView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.withdrawals.fail": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the withdrawal. */
+                withdrawal: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description Why, for the event and the error of what fails; up to 500 characters. */
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasMovementView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.withdrawals.settle": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the withdrawal. */
+                withdrawal: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description Why, for the event and the error of what fails; up to 500 characters. */
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasMovementView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.get": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that is known already, like "3". */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the gas account. */
+                gas_account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasAccountView"];
+                };
+            };
+            /** @description It is at the version that If-None-Match names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the gas account. */
+                gas_account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmendGasAccount"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasAccountView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.ledger": {
+        parameters: {
+            query?: {
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the gas account. */
+                gas_account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasLedgerView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.pause": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the gas account. */
+                gas_account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description Why, up to 500 characters. */
+                    reason?: string;
+                    /**
+                     * Format: date-time
+                     * @description Until when (RFC 3339); absent: until somebody resumes.
+                     */
+                    until?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PauseView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.resume": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the gas account. */
+                gas_account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /**
+                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
+                     *     each function or job, or none (`drop`).
+                     */
+                    missed?: components["schemas"]["Missed"];
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resumed"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
     "limits.get": {
         parameters: {
             query?: never;
@@ -3454,6 +8356,614 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.requests.list": {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["OracleRequestStatus"];
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OracleRequestPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.requests.create": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOracleRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OracleRequestView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.requests.get": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that is known already, like "3". */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the request. */
+                request: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OracleRequestView"];
+                };
+            };
+            /** @description It is at the version that If-None-Match names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.requests.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the request. */
+                request: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OracleUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OracleRequestView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.requests.callback": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the request. */
+                request: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OracleUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OracleCallbackView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    "oracle.requests.cancel": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the request. */
+                request: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OracleRequestView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.sources.list": {
+        parameters: {
+            query?: {
+                /** @description Only those that can be asked, or only those that cannot. */
+                enabled?: boolean;
+                /** @description Only the one of this name, whatever the case. */
+                name?: string;
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourcePage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.sources.create": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOracleSource"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OracleSourceView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.sources.get": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that is known already, like "3". */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OracleSourceView"];
+                };
+            };
+            /** @description It is at the version that If-None-Match names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.sources.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.sources.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmendOracleSource"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OracleSourceView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.sources.pause": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description Why, up to 500 characters. */
+                    reason?: string;
+                    /**
+                     * Format: date-time
+                     * @description Until when (RFC 3339); absent: until somebody resumes.
+                     */
+                    until?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PauseView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.sources.resume": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /**
+                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
+                     *     each function or job, or none (`drop`).
+                     */
+                    missed?: components["schemas"]["Missed"];
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resumed"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "oracle.sources.rotate_secret": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OracleSourceView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
@@ -3537,6 +9047,709 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PausePage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.list": {
+        parameters: {
+            query?: {
+                /** @description Only those that take prices, or only those that do not. */
+                active?: boolean;
+                /** @description Only the one of this pair, like `NEO/USD`, whatever the case. */
+                pair?: string;
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceFeedPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.create": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPriceFeed"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceFeedView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.get": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that is known already, like "3". */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the feed. */
+                feed: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceFeedView"];
+                };
+            };
+            /** @description It is at the version that If-None-Match names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the feed. */
+                feed: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the feed. */
+                feed: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmendPriceFeed"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceFeedView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.latest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the feed. */
+                feed: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LatestPriceView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.pause": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the feed. */
+                feed: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description Why, up to 500 characters. */
+                    reason?: string;
+                    /**
+                     * Format: date-time
+                     * @description Until when (RFC 3339); absent: until somebody resumes.
+                     */
+                    until?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PauseView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.refresh": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the feed. */
+                feed: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceRefreshView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.resume": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the feed. */
+                feed: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /**
+                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
+                     *     each function or job, or none (`drop`).
+                     */
+                    missed?: components["schemas"]["Missed"];
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resumed"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.rounds.list": {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["PriceRoundStatus"];
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the feed. */
+                feed: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceRoundPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.rounds.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the feed. */
+                feed: string;
+                /** @description Number of the round. */
+                round: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceRoundView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.snapshots.list": {
+        parameters: {
+            query?: {
+                /** @description Only those that let a price be published, or only those that did not. */
+                published?: boolean;
+                /** @description Only those of this source. */
+                source?: string;
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the feed. */
+                feed: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceSnapshotPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.snapshots.create": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the feed. */
+                feed: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPriceSnapshot"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceSnapshotView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "pricefeeds.snapshots.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the feed. */
+                feed: string;
+                /** @description Id of the snapshot. */
+                snapshot: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceSnapshotView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "random.list": {
+        parameters: {
+            query?: {
+                /** @description Only the value of this `request_id`. */
+                request_id?: string;
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RandomPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "random.generate": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRandom"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RandomView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "random.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the random. */
+                random: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RandomView"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -4133,6 +10346,1181 @@ export interface operations {
             504: components["responses"]["Problem504"];
         };
     };
+    "triggers.list": {
+        parameters: {
+            query?: {
+                /** @description Only those that are enabled, or that are not. */
+                enabled?: boolean;
+                /** @description Only those of this function. */
+                function_id?: string;
+                type?: components["schemas"]["TriggerType"];
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.create": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTrigger"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.get": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that is known already, like "3". */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the trigger. */
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerView"];
+                };
+            };
+            /** @description It is at the version that If-None-Match names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the trigger. */
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the trigger. */
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmendTrigger"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.deliveries.list": {
+        parameters: {
+            query?: {
+                cause?: components["schemas"]["TriggerCause"];
+                status?: components["schemas"]["TriggerDeliveryStatus"];
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the trigger. */
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.deliveries.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the trigger. */
+                trigger: string;
+                /** @description Id of the delivery. */
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerDeliveryView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.deliveries.redeliver": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the trigger. */
+                trigger: string;
+                /** @description Id of the delivery. */
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerDeliveryView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.disable": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the trigger. */
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.enable": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the trigger. */
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.fire": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the trigger. */
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description What the function is given as `payload`: any JSON. */
+                    payload?: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerDeliveryView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.pause": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the trigger. */
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description Why, up to 500 characters. */
+                    reason?: string;
+                    /**
+                     * Format: date-time
+                     * @description Until when (RFC 3339); absent: until somebody resumes.
+                     */
+                    until?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PauseView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.resume": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the trigger. */
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /**
+                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
+                     *     each function or job, or none (`drop`).
+                     */
+                    missed?: components["schemas"]["Missed"];
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resumed"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "triggers.rotate_secret": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the trigger. */
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    grace?: components["schemas"]["Span"] | null;
+                    /** @description The new secret, where the other side says it; made here otherwise. */
+                    secret?: string | null;
+                    /** @description Whether the URL is made anew as well; the earlier one is unknown from then on. */
+                    url?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.list": {
+        parameters: {
+            query?: {
+                /** @description Only those that are enabled, or that are not. */
+                enabled?: boolean;
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.create": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhook"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.get": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that is known already, like "3". */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the webhook. */
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            /** @description It is at the version that If-None-Match names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the webhook. */
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the webhook. */
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmendWebhook"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.deliveries.list": {
+        parameters: {
+            query?: {
+                /** @description Only those of events of this kind. */
+                kind?: string;
+                status?: components["schemas"]["WebhookDeliveryStatus"];
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the webhook. */
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.deliveries.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the webhook. */
+                webhook: string;
+                /** @description Id of the webhook delivery. */
+                webhook_delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.deliveries.redeliver": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the webhook. */
+                webhook: string;
+                /** @description Id of the webhook delivery. */
+                webhook_delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.disable": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the webhook. */
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.enable": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the webhook. */
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.pause": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the webhook. */
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description Why, up to 500 characters. */
+                    reason?: string;
+                    /**
+                     * Format: date-time
+                     * @description Until when (RFC 3339); absent: until somebody resumes.
+                     */
+                    until?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PauseView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.resume": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the webhook. */
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /**
+                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
+                     *     each function or job, or none (`drop`).
+                     */
+                    missed?: components["schemas"]["Missed"];
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resumed"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "webhooks.rotate_secret": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the webhook. */
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    grace?: components["schemas"]["Span"] | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
     "why.get": {
         parameters: {
             query?: never;
@@ -4165,6 +11553,304 @@ export interface operations {
             504: components["responses"]["Problem504"];
         };
     };
+    "wallets.list": {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["WalletStatus"];
+                /** @description Only the one of this address or script hash. */
+                wallet_address?: string;
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "wallets.create": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWallet"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "wallets.get": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that is known already, like "3". */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the wallet. */
+                wallet: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletView"];
+                };
+            };
+            /** @description It is at the version that If-None-Match names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "wallets.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the wallet. */
+                wallet: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "wallets.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the wallet. */
+                wallet: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmendWallet"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "wallets.challenge": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the wallet. */
+                wallet: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "wallets.prove": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the wallet. */
+                wallet: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProof"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
     "health.get": {
         parameters: {
             query?: never;
@@ -4184,6 +11870,44 @@ export interface operations {
                 };
             };
             400: components["responses"]["Problem400"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    "hooks.receive": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Name of the hook token. */
+                hook_token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Value"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceived"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
             503: components["responses"]["Problem503"];
         };
     };
