@@ -6,8 +6,9 @@
     missing_docs,
     clippy::cast_precision_loss,
     clippy::print_stdout,
+    clippy::disallowed_methods,
     clippy::unwrap_used,
-    reason = "a measuring program prints, and stops where something fails"
+    reason = "a measuring program prints, spawns, and stops where something fails"
 )]
 
 use std::{

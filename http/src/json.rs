@@ -53,12 +53,15 @@ fn make_whole(value: &mut Value) -> bool {
             }
             None => false,
         },
-        Value::Array(items) => items.iter_mut().fold(false, |found, item| make_whole(item) || found),
-        Value::Object(members) => {
-            members.values_mut().fold(false, |found, member| make_whole(member) || found)
-        }
+        Value::Array(items) => any_made_whole(items.iter_mut()),
+        Value::Object(members) => any_made_whole(members.values_mut()),
         _ => false,
     }
+}
+
+/// All of them, not only up to the first.
+fn any_made_whole<'a>(values: impl Iterator<Item = &'a mut Value>) -> bool {
+    values.map(make_whole).filter(|made| *made).count() > 0
 }
 
 /// The integer that a number is, as far as it holds integers exactly.

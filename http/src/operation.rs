@@ -439,7 +439,7 @@ impl Draft {
                 let page = if lists { query.page()? } else { PageRequest::default() };
                 prepare(Input {
                     query: query.read()?,
-                    body: json::read(&received.body, json::Reading { depth, object })?,
+                    body: json::read(body_of::<B>(&received.body), json::Reading { depth, object })?,
                     caller: received.caller,
                     path: received.path,
                     page,
@@ -454,6 +454,12 @@ impl Draft {
 
 fn written<T: Serialize>(output: &T) -> Result<Body, Fault> {
     serde_json::to_vec(output).map(Body::Json).map_err(Fault::internal)
+}
+
+/// The body as it is read: where an operation takes none, an empty object says as much.
+fn body_of<B: 'static>(body: &[u8]) -> &[u8] {
+    let says_nothing = || body.iter().filter(|byte| !byte.is_ascii_whitespace()).eq(b"{}");
+    if is_unit::<B>() && says_nothing() { b"" } else { body }
 }
 
 fn is_unit<T: 'static>() -> bool {

@@ -208,13 +208,13 @@ fn a_request_whose_daemon_dies_is_repeated_with_one_effect() {
         let function = world::function(&first.client(), &account, "slow", EFFECT).await;
         let path = format!("{function}/execute?wait=20s");
         let (keyed, params) = (first.client().with_header("idempotency-key", "once"), setting.params(1_000));
-        let lost = tokio::spawn({
-            let (path, params) = (path.clone(), params.clone());
-            async move { keyed.try_ask(reqwest::Method::POST, &path, Some(&params)).await.is_err() }
+        let (answer, ()) = tokio::join!(keyed.try_ask(reqwest::Method::POST, &path, Some(&params)), async {
+            tokio::task::block_in_place(|| {
+                setting.sink.wait_for(1, Duration::from_secs(10));
+                first.kill();
+            });
         });
-        setting.sink.wait_for(1, Duration::from_secs(10));
-        first.kill();
-        assert!(lost.await.expect("it ends"), "the first answer never came");
+        assert!(answer.is_err(), "the first answer never came");
         let second = setting.daemon();
         let keyed = second.client().with_header("idempotency-key", "once");
         let began = Instant::now();

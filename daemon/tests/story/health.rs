@@ -67,3 +67,21 @@ fn the_settings_of_every_room_are_told() {
         assert_eq!(names, known);
     });
 }
+
+#[test]
+fn an_empty_object_says_as_much_as_no_body() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let function = crate::world::function(&world.client, &account, "quick", "() => 1").await;
+        let ran = world
+            .client
+            .post(&format!("{function}/execute?wait=0s"), &serde_json::json!({}))
+            .await
+            .expect(202);
+        let id = ran["id"].as_str().unwrap_or_default();
+        let replay = format!("{account}/executions/{id}/replay");
+        let again = world.client.post(&replay, &serde_json::json!({})).await;
+        assert!(again.status < 300, "{again}");
+        world.client.post(&replay, &serde_json::json!({"more": 1})).await.problem(422, "invalid");
+    });
+}

@@ -41,8 +41,7 @@ fn mac(key: &[u8], parts: &[&str]) -> Vec<u8> {
 }
 
 fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0))
+    sl_store::Clock::now(&sl_store::SystemClock).timestamp()
 }
 
 /// A client that sends what was signed by Standard Webhooks.

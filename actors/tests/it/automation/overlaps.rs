@@ -19,9 +19,12 @@ by_hand! {
     a_job_whose_function_is_gone_fails
 }
 
+/// How many runs stand where.
+type Standing = &'static [(&'static str, usize)];
+
 async fn overlapping_slots_do_as_the_rule_says(ground: Ground) {
     let stand = Stand::on(ground).await;
-    let cases: [(&str, &[(&str, usize)], &[(&str, usize)]); 5] = [
+    let cases: [(&str, Standing, Standing); 5] = [
         ("skip", &[("running", 1), ("skipped_overlap", 2)], &[("succeeded", 1), ("skipped_overlap", 2)]),
         (
             "buffer_one",

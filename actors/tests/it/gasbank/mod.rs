@@ -66,7 +66,7 @@ async fn confirm(world: &World, account: Uuid, id: Uuid, came: bool) -> Result<G
 /// A gas account with so much in it.
 pub async fn funded(world: &World, account: Uuid, seed: u8, amount: &str) -> GasAccountView {
     let gas = ensure(world, account, seed).await;
-    let tx_id = chain_id(Uuid::now_v7().as_u128());
+    let tx_id = chain_id(world.core().ids.next().as_u128());
     let new = json!({"gas_account_id": gas.id, "amount": amount, "tx_id": tx_id});
     let announced = deposit(world, account, new).await.unwrap();
     confirm(world, account, announced.transaction.id, true).await.unwrap().account

@@ -257,7 +257,8 @@ async fn minute(world: &World, account: Uuid, feed: Uuid) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_feed_has_its_own_slots_and_a_heartbeat_is_published_unchanged() {
     let peer = Peer::start().await;
-    (peer.quotes("/often", "5"), peer.quotes("/seldom", "7"));
+    peer.quotes("/often", "5");
+    peer.quotes("/seldom", "7");
     let world = world(Ground::memory().await, &peer).await;
     let account = world.account("Ada").await.id;
     let often = json!({"sources": [{"url": peer.url("/often")}]});
