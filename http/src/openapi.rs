@@ -257,14 +257,18 @@ fn responses(operation: &Operation, table: &[Operation], schemas: &mut Schemas) 
 /// The failures an operation can answer.
 fn problems(operation: &Operation) -> Vec<u16> {
     let mut all = vec![400, 503];
-    if operation.needs != Needs::Open {
+    // What is open and changes something carries a signature instead of a token.
+    if operation.needs != Needs::Open || operation.mutates() {
         all.extend([401, 403, 429, 504]);
     }
     if operation.path_parameters().next().is_some() {
         all.push(404);
     }
     if operation.mutates() {
-        all.extend([408, 409, 413, 415, 422]);
+        all.extend([408, 409, 413, 415]);
+    }
+    if operation.mutates() || !(operation.query_parameters)(&mut Schemas::default()).is_empty() {
+        all.push(422);
     }
     if matches!(operation.method.as_str(), "PUT" | "PATCH" | "DELETE") {
         all.push(412);
