@@ -155,7 +155,7 @@ test("every page of an account opens, and the form of each has its fields", asyn
   for (const place of places.filter((one) => one.includes(account.id))) {
     await page.click(`nav a[href="${place}"]`);
     await page.locator("p.empty, table, .facts").first().waitFor();
-    await page.locator("text=Loading…").waitFor({ state: "hidden", timeout: 10_000 });
+    await page.waitForFunction(() => !document.body.innerText.includes("Loading…"), undefined, { timeout: 10_000 });
     const add = page.locator(".title button").first();
     if (await add.count()) {
       await add.click();
