@@ -25,6 +25,7 @@ pub mod pause;
 pub mod peers;
 pub mod redact;
 pub mod resource;
+mod retention;
 mod runtime;
 pub mod sandbox;
 pub mod schedule;

@@ -13,6 +13,7 @@ use crate::{
     duty::{Attempt, Duty, Outcome},
     idempotency::IdempotencyRecord,
     pause::Pause,
+    retention,
     settings::Setting,
     together,
 };
@@ -46,7 +47,7 @@ impl Duty for EventRetention {
     }
 
     fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
-        Box::pin(recurring(core, attempt, forget(core)))
+        Box::pin(retention::round(core, attempt, &TIDY_EVERY, forget(core)))
     }
 }
 
@@ -68,26 +69,11 @@ impl Duty for RecordExpiry {
     }
 
     fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
-        Box::pin(recurring(core, attempt, async move {
+        Box::pin(retention::round(core, attempt, &TIDY_EVERY, async move {
             let now = core.clock.now();
             remove::<IdempotencyRecord>(core, Filter::Before("expires_at", now), |_| None).await?;
             remove::<Pause>(core, Filter::Before("until", now), |pause| Some(ended(pause, now))).await
         }))
-    }
-}
-
-/// One round, and when the next one is.
-async fn recurring(
-    core: &Core,
-    attempt: &Attempt,
-    round: impl Future<Output = Result<(), Fault>>,
-) -> Outcome {
-    tokio::select! {
-        () = attempt.cancel.cancelled() => Outcome::Release,
-        done = round => match done {
-            Ok(()) => Outcome::Again(core.clock.now() + core.settings.duration(&TIDY_EVERY), Batch::new()),
-            Err(fault) => Outcome::Retry(fault, Batch::new()),
-        },
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
-use sl_store::{Batch, Cell, Fault, Filter, Query, SYSTEM};
+use sl_store::{Cell, Fault, Filter};
 use uuid::Uuid;
 
 use super::{
@@ -14,7 +13,7 @@ use super::{
 use crate::{
     Core,
     duty::{Attempt, Duty, Outcome},
-    services::accounts::Account,
+    retention,
     settings::{Setting, Settings},
 };
 
@@ -29,9 +28,6 @@ pub const EVERY: Setting = Setting::millis(
 /// It needs one place.
 pub const WORKERS: Setting =
     Setting::count("executions.retention_workers", 1, 1, 1, "How many remove old executions at once.");
-
-/// So many rows go in one batch.
-const BATCH: usize = 500;
 
 /// Removes old executions.
 #[derive(Clone, Copy, Debug)]
@@ -55,54 +51,15 @@ impl Duty for Retention {
     }
 
     fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            tokio::select! {
-                () = attempt.cancel.cancelled() => Outcome::Release,
-                swept = sweep_all(core) => match swept {
-                    Ok(()) => {
-                        let every = TimeDelta::from_std(core.settings.duration(&EVERY));
-                        let next = core.clock.now() + every.unwrap_or(TimeDelta::hours(1));
-                        Outcome::Again(next, Batch::new())
-                    }
-                    Err(fault) => Outcome::Retry(fault, Batch::new()),
-                },
-            }
-        })
+        Box::pin(retention::round(core, attempt, &EVERY, retention::each_account(core, sweep)))
     }
 }
 
-async fn sweep_all(core: &Core) -> Result<(), Fault> {
-    let mut after = None;
-    loop {
-        let query = Query::of(SYSTEM).oldest_first().after(after).limit(BATCH);
-        let accounts: Vec<Account> = core.store.list(query).await?;
-        let Some(last) = accounts.last() else { return Ok(()) };
-        after = Some(last.head.id);
-        for account in &accounts {
-            sweep(core, account.head.id, &account.settings(&core.settings)).await?;
-        }
-    }
-}
-
-async fn sweep(core: &Core, account: Uuid, settings: &Settings) -> Result<(), Fault> {
-    let ended = || {
+fn sweep(core: &Core, account: Uuid, settings: Settings) -> BoxFuture<'_, Result<(), Fault>> {
+    Box::pin(async move {
         let ended = Status::ALL.into_iter().filter(|status| status.is_final());
-        Filter::In("status", ended.map(|status| Cell::from(status.as_str())).collect())
-    };
-    let age = TimeDelta::from_std(settings.duration(&KEPT_FOR)).unwrap_or(TimeDelta::MAX / 2);
-    let old = vec![ended(), Filter::Before("created_at", core.clock.now() - age)];
-    remove(core, account, old.clone(), core.store.count::<Execution>(Some(account), old).await?).await?;
-    let there_are = core.store.count::<Execution>(Some(account), vec![ended()]).await?;
-    remove(core, account, vec![ended()], there_are.saturating_sub(settings.count(&KEPT))).await
-}
-
-async fn remove(core: &Core, account: Uuid, which: Vec<Filter>, mut surplus: u64) -> Result<(), Fault> {
-    while surplus > 0 {
-        let step = usize::try_from(surplus).unwrap_or(BATCH).min(BATCH);
-        let mut batch = Batch::new();
-        batch.sweep::<Execution>(account, which.clone(), step);
-        core.store.commit(batch).await?;
-        surplus -= step as u64;
-    }
-    Ok(())
+        let ended = Filter::In("status", ended.map(|status| Cell::from(status.as_str())).collect());
+        let before = retention::limit(core, settings.duration(&KEPT_FOR));
+        retention::thin::<Execution>(core, account, vec![ended], before, settings.count(&KEPT)).await
+    })
 }

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
-use sl_store::{Batch, Fault, Filter, Query, SYSTEM};
+use sl_store::{Fault, Filter};
+use uuid::Uuid;
 
 use super::{KEPT_FOR, request::OracleRequest};
 use crate::{
     Core,
     duty::{Attempt, Duty, Outcome},
-    services::accounts::Account,
-    settings::Setting,
+    retention,
+    settings::{Setting, Settings},
 };
 
 /// How often old requests are looked for.
@@ -25,9 +25,6 @@ pub const EVERY: Setting = Setting::millis(
 /// It needs one place.
 pub const WORKERS: Setting =
     Setting::count("oracle.retention_workers", 1, 1, 1, "How many remove old oracle requests at once.");
-
-/// So many rows go in one batch.
-const BATCH: usize = 500;
 
 /// Removes old requests.
 #[derive(Clone, Copy, Debug)]
@@ -51,42 +48,14 @@ impl Duty for OracleRetention {
     }
 
     fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            tokio::select! {
-                () = attempt.cancel.cancelled() => Outcome::Release,
-                swept = sweep(core) => match swept {
-                    Ok(()) => {
-                        let every = TimeDelta::from_std(core.settings.duration(&EVERY));
-                        let next = core.clock.now() + every.unwrap_or(TimeDelta::hours(1));
-                        Outcome::Again(next, Batch::new())
-                    }
-                    Err(fault) => Outcome::Retry(fault, Batch::new()),
-                },
-            }
-        })
+        Box::pin(retention::round(core, attempt, &EVERY, retention::each_account(core, sweep)))
     }
 }
 
-async fn sweep(core: &Core) -> Result<(), Fault> {
-    let mut after = None;
-    loop {
-        let query = Query::of(SYSTEM).oldest_first().after(after).limit(BATCH);
-        let accounts: Vec<Account> = core.store.list(query).await?;
-        let Some(last) = accounts.last() else { return Ok(()) };
-        after = Some(last.head.id);
-        for account in &accounts {
-            let kept = account.settings(&core.settings).duration(&KEPT_FOR);
-            let before = core.clock.now() - TimeDelta::from_std(kept).unwrap_or(TimeDelta::MAX / 2);
-            let old = vec![Filter::Before("completed_at", before)];
-            let id = account.head.id;
-            let mut surplus = core.store.count::<OracleRequest>(Some(id), old.clone()).await?;
-            while surplus > 0 {
-                let step = usize::try_from(surplus).unwrap_or(BATCH).min(BATCH);
-                let mut batch = Batch::new();
-                batch.sweep::<OracleRequest>(id, old.clone(), step);
-                core.store.commit(batch).await?;
-                surplus -= step as u64;
-            }
-        }
-    }
+fn sweep(core: &Core, account: Uuid, settings: Settings) -> BoxFuture<'_, Result<(), Fault>> {
+    Box::pin(async move {
+        let before = retention::limit(core, settings.duration(&KEPT_FOR));
+        let old = vec![Filter::Before("completed_at", before)];
+        retention::remove_all::<OracleRequest>(core, account, old).await
+    })
 }

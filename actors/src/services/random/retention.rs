@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
-use sl_store::{Batch, Fault, Filter, Query, SYSTEM};
+use sl_store::Fault;
 use uuid::Uuid;
 
 use super::{KEPT, KEPT_FOR, entity::RandomValue};
 use crate::{
     Core,
     duty::{Attempt, Duty, Outcome},
-    services::accounts::Account,
+    retention,
     settings::{Setting, Settings},
 };
 
@@ -26,9 +25,6 @@ pub const EVERY: Setting = Setting::millis(
 /// It needs one place.
 pub const WORKERS: Setting =
     Setting::count("random.retention_workers", 1, 1, 1, "How many remove old random values at once.");
-
-/// So many rows go in one batch.
-const BATCH: usize = 500;
 
 /// Removes old random values.
 #[derive(Clone, Copy, Debug)]
@@ -52,51 +48,13 @@ impl Duty for Retention {
     }
 
     fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            tokio::select! {
-                () = attempt.cancel.cancelled() => Outcome::Release,
-                swept = sweep_all(core) => match swept {
-                    Ok(()) => {
-                        let every = TimeDelta::from_std(core.settings.duration(&EVERY));
-                        let next = core.clock.now() + every.unwrap_or(TimeDelta::hours(1));
-                        Outcome::Again(next, Batch::new())
-                    }
-                    Err(fault) => Outcome::Retry(fault, Batch::new()),
-                },
-            }
-        })
+        Box::pin(retention::round(core, attempt, &EVERY, retention::each_account(core, sweep)))
     }
 }
 
-async fn sweep_all(core: &Core) -> Result<(), Fault> {
-    let mut after = None;
-    loop {
-        let query = Query::of(SYSTEM).oldest_first().after(after).limit(BATCH);
-        let accounts: Vec<Account> = core.store.list(query).await?;
-        let Some(last) = accounts.last() else { return Ok(()) };
-        after = Some(last.head.id);
-        for account in &accounts {
-            sweep(core, account.head.id, &account.settings(&core.settings)).await?;
-        }
-    }
-}
-
-async fn sweep(core: &Core, account: Uuid, settings: &Settings) -> Result<(), Fault> {
-    let age = TimeDelta::from_std(settings.duration(&KEPT_FOR)).unwrap_or(TimeDelta::MAX / 2);
-    let old = vec![Filter::Before("created_at", core.clock.now() - age)];
-    let too_old = core.store.count::<RandomValue>(Some(account), old.clone()).await?;
-    remove(core, account, &old, too_old).await?;
-    let there_are = core.store.count::<RandomValue>(Some(account), Vec::new()).await?;
-    remove(core, account, &[], there_are.saturating_sub(settings.count(&KEPT))).await
-}
-
-async fn remove(core: &Core, account: Uuid, which: &[Filter], mut surplus: u64) -> Result<(), Fault> {
-    while surplus > 0 {
-        let step = usize::try_from(surplus).unwrap_or(BATCH).min(BATCH);
-        let mut batch = Batch::new();
-        batch.sweep::<RandomValue>(account, which.to_vec(), step);
-        core.store.commit(batch).await?;
-        surplus -= step as u64;
-    }
-    Ok(())
+fn sweep(core: &Core, account: Uuid, settings: Settings) -> BoxFuture<'_, Result<(), Fault>> {
+    Box::pin(async move {
+        let before = retention::limit(core, settings.duration(&KEPT_FOR));
+        retention::thin::<RandomValue>(core, account, Vec::new(), before, settings.count(&KEPT)).await
+    })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
-use sl_store::{Batch, Cell, Fault, Filter, Query, SYSTEM};
+use sl_store::{Cell, Fault, Filter};
 use uuid::Uuid;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Core,
     duty::{Attempt, Duty, Outcome},
-    services::accounts::Account,
+    retention,
     settings::{Setting, Settings},
 };
 
@@ -37,9 +37,6 @@ pub const WORKERS: Setting = Setting::count(
 /// So old a delivery is at least before it goes because there are too many.
 const RECENT: TimeDelta = TimeDelta::hours(2);
 
-/// So many rows go in one batch.
-const BATCH: usize = 500;
-
 /// Removes old deliveries.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention;
@@ -62,64 +59,25 @@ impl Duty for Retention {
     }
 
     fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            tokio::select! {
-                () = attempt.cancel.cancelled() => Outcome::Release,
-                swept = sweep_all(core) => match swept {
-                    Ok(()) => {
-                        let every = TimeDelta::from_std(core.settings.duration(&EVERY));
-                        let next = core.clock.now() + every.unwrap_or(TimeDelta::hours(1));
-                        Outcome::Again(next, Batch::new())
-                    }
-                    Err(fault) => Outcome::Retry(fault, Batch::new()),
-                },
-            }
-        })
+        Box::pin(retention::round(core, attempt, &EVERY, retention::each_account(core, sweep)))
     }
 }
 
-async fn sweep_all(core: &Core) -> Result<(), Fault> {
-    let mut after = None;
-    loop {
-        let query = Query::of(SYSTEM).oldest_first().after(after).limit(BATCH);
-        let accounts: Vec<Account> = core.store.list(query).await?;
-        let Some(last) = accounts.last() else { return Ok(()) };
-        after = Some(last.head.id);
-        for account in &accounts {
-            sweep(core, account.head.id, &account.settings(&core.settings)).await?;
-        }
-    }
-}
-
-async fn sweep(core: &Core, account: Uuid, settings: &Settings) -> Result<(), Fault> {
-    let now = core.clock.now();
-    let mut batch = Batch::new();
-    batch.sweep::<TriggerSecret>(account, vec![Filter::Before("expires_at", now)], BATCH);
-    let over = vec![Filter::Before("expires_at", now)];
-    if core.store.count::<TriggerSecret>(Some(account), over).await? > 0 {
-        core.store.commit(batch).await?;
-    }
-    let ended = DeliveryStatus::ALL.iter().filter(|status| status.is_final());
-    let ended = Filter::In("status", ended.map(|status| Cell::from(status.as_str())).collect());
-    let before = |instant| vec![ended.clone(), Filter::Before("created_at", instant)];
-    let age = TimeDelta::from_std(settings.duration(&DELIVERIES_KEPT_FOR)).unwrap_or(TimeDelta::days(30));
-    let old = before(now - age);
-    remove(core, account, old.clone(), core.store.count::<Delivery>(Some(account), old).await?).await?;
-    let there_are = core.store.count::<Delivery>(Some(account), vec![ended.clone()]).await?;
-    // A replay of what is recent must be known, however much there is.
-    let spare = before(now - RECENT);
-    let can_go = core.store.count::<Delivery>(Some(account), spare.clone()).await?;
-    let surplus = there_are.saturating_sub(settings.count(&DELIVERIES_KEPT)).min(can_go);
-    remove(core, account, spare, surplus).await
-}
-
-async fn remove(core: &Core, account: Uuid, which: Vec<Filter>, mut surplus: u64) -> Result<(), Fault> {
-    while surplus > 0 {
-        let step = usize::try_from(surplus).unwrap_or(BATCH).min(BATCH);
-        let mut batch = Batch::new();
-        batch.sweep::<Delivery>(account, which.clone(), step);
-        core.store.commit(batch).await?;
-        surplus -= step as u64;
-    }
-    Ok(())
+fn sweep(core: &Core, account: Uuid, settings: Settings) -> BoxFuture<'_, Result<(), Fault>> {
+    Box::pin(async move {
+        let now = core.clock.now();
+        let over = vec![Filter::Before("expires_at", now)];
+        retention::remove_all::<TriggerSecret>(core, account, over).await?;
+        let ended = DeliveryStatus::ALL.iter().filter(|status| status.is_final());
+        let ended = Filter::In("status", ended.map(|status| Cell::from(status.as_str())).collect());
+        let before = |instant| vec![ended.clone(), Filter::Before("created_at", instant)];
+        let old = before(retention::limit(core, settings.duration(&DELIVERIES_KEPT_FOR)));
+        retention::remove_all::<Delivery>(core, account, old).await?;
+        let there_are = core.store.count::<Delivery>(Some(account), vec![ended.clone()]).await?;
+        // A replay of what is recent must be known, however much there is.
+        let spare = before(now - RECENT);
+        let can_go = core.store.count::<Delivery>(Some(account), spare.clone()).await?;
+        let surplus = there_are.saturating_sub(settings.count(&DELIVERIES_KEPT)).min(can_go);
+        retention::remove::<Delivery>(core, account, &spare, surplus).await
+    })
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
-use sl_store::{Batch, Cell, Fault, Filter, Query, SYSTEM};
+use sl_store::{Cell, Fault, Filter};
 use uuid::Uuid;
 
 use super::{
@@ -14,7 +13,7 @@ use super::{
 use crate::{
     Core,
     duty::{Attempt, Duty, Outcome},
-    services::accounts::Account,
+    retention,
     settings::{Setting, Settings},
 };
 
@@ -29,9 +28,6 @@ pub const EVERY: Setting = Setting::millis(
 /// It needs one place.
 pub const WORKERS: Setting =
     Setting::count("webhooks.retention_workers", 1, 1, 1, "How many remove old webhook deliveries at once.");
-
-/// So many rows go in one batch.
-const BATCH: usize = 500;
 
 /// Removes old deliveries.
 #[derive(Clone, Copy, Debug)]
@@ -55,50 +51,16 @@ impl Duty for Retention {
     }
 
     fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            tokio::select! {
-                () = attempt.cancel.cancelled() => Outcome::Release,
-                swept = sweep_all(core) => match swept {
-                    Ok(()) => Outcome::Again(core.clock.now() + core.settings.duration(&EVERY), Batch::new()),
-                    Err(fault) => Outcome::Retry(fault, Batch::new()),
-                },
-            }
-        })
+        Box::pin(retention::round(core, attempt, &EVERY, retention::each_account(core, sweep)))
     }
 }
 
-async fn sweep_all(core: &Core) -> Result<(), Fault> {
-    let mut after = None;
-    loop {
-        let query = Query::of(SYSTEM).oldest_first().after(after).limit(BATCH);
-        let accounts: Vec<Account> = core.store.list(query).await?;
-        let Some(last) = accounts.last() else { return Ok(()) };
-        after = Some(last.head.id);
-        for account in &accounts {
-            sweep(core, account.head.id, &account.settings(&core.settings)).await?;
-        }
-    }
-}
-
-async fn sweep(core: &Core, account: Uuid, settings: &Settings) -> Result<(), Fault> {
-    let ended = WebhookDeliveryStatus::FINAL.map(|status| Cell::from(status.as_str()));
-    let ended = Filter::In("status", ended.to_vec());
-    let age = TimeDelta::from_std(settings.duration(&DELIVERIES_KEPT_FOR)).unwrap_or(TimeDelta::days(7));
-    let old = vec![ended.clone(), Filter::Before("created_at", core.clock.now() - age)];
-    let count = async |which| core.store.count::<WebhookDelivery>(Some(account), which).await;
-    remove(core, account, old.clone(), count(old).await?).await?;
-    let all = vec![ended];
-    let surplus = count(all.clone()).await?.saturating_sub(settings.count(&DELIVERIES_KEPT));
-    remove(core, account, all, surplus).await
-}
-
-async fn remove(core: &Core, account: Uuid, which: Vec<Filter>, mut surplus: u64) -> Result<(), Fault> {
-    while surplus > 0 {
-        let step = usize::try_from(surplus).unwrap_or(BATCH).min(BATCH);
-        let mut batch = Batch::new();
-        batch.sweep::<WebhookDelivery>(account, which.clone(), step);
-        core.store.commit(batch).await?;
-        surplus -= step as u64;
-    }
-    Ok(())
+fn sweep(core: &Core, account: Uuid, settings: Settings) -> BoxFuture<'_, Result<(), Fault>> {
+    Box::pin(async move {
+        let ended = WebhookDeliveryStatus::FINAL.map(|status| Cell::from(status.as_str()));
+        let ended = Filter::In("status", ended.to_vec());
+        let before = retention::limit(core, settings.duration(&DELIVERIES_KEPT_FOR));
+        let kept = settings.count(&DELIVERIES_KEPT);
+        retention::thin::<WebhookDelivery>(core, account, vec![ended], before, kept).await
+    })
 }
