@@ -9,6 +9,9 @@ use std::{
 static PEAK: AtomicU64 = AtomicU64::new(0);
 static LAST: AtomicU64 = AtomicU64::new(0);
 
+/// The space of what never changes, which comes with V8 itself.
+const SHARED_BY_ALL: &std::ffi::CStr = c"read_only_space";
+
 /// From now on this isolate's collections are looked at.
 pub fn watch(isolate: &mut v8::OwnedIsolate) {
     isolate.add_gc_prologue_callback(before_collection, std::ptr::null_mut(), v8::GCType::kGCTypeAll);
@@ -16,8 +19,19 @@ pub fn watch(isolate: &mut v8::OwnedIsolate) {
 
 /// The largest heap since this was last asked, in bytes.
 pub fn take_peak(isolate: &mut v8::OwnedIsolate) -> u64 {
-    let now = isolate.get_heap_statistics().used_heap_size() as u64;
+    let now = used(isolate);
     PEAK.swap(0, Relaxed).max(now)
+}
+
+/// What is used of the heap, in bytes. V8's statistics of the whole heap say the same, and walk every context for it that
+/// has not been collected.
+fn used(isolate: &mut v8::Isolate) -> u64 {
+    let spaces = isolate.number_of_heap_spaces();
+    (0..spaces)
+        .filter_map(|space| isolate.get_heap_space_statistics(space))
+        .filter(|space| space.space_name() != SHARED_BY_ALL)
+        .map(|space| space.space_used_size() as u64)
+        .sum()
 }
 
 /// The heap before the latest collection, in bytes.
@@ -34,7 +48,7 @@ unsafe extern "C" fn before_collection(
 ) {
     // SAFETY: V8 hands over the isolate that is about to collect, on its own thread.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
-    let used = isolate.get_heap_statistics().used_heap_size() as u64;
+    let used = used(&mut isolate);
     LAST.store(used, Relaxed);
     PEAK.fetch_max(used, Relaxed);
 }
