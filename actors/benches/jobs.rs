@@ -11,30 +11,24 @@
     reason = "a measuring program prints, and stops where something fails"
 )]
 
+mod ground;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use ground::{Must, row};
 use sl_actors::{
-    Core, KeyRing, Parts, Runtime, Store,
-    duty::Duty,
-    egress::{AllowList, Egress, EgressLimits, SystemResolver},
-    peers::Peers,
-    sandbox::{HostProgram, Sandbox, SandboxLimits},
+    Core, Runtime, Store,
     services::{
-        accounts::{CreateAccount, NewAccount},
         automation::{Automation, Job, JobState, Outcomes, Run},
         functions::{Definition, Function, FunctionSource, FunctionVersion, Limits},
     },
-    settings::Settings,
 };
 use sl_store::{
-    Batch, Clock as _, Entity as _, Head, NewWork, OsChance, Query, SystemClock,
-    memory::Memory,
-    postgres::{Options, Postgres, migrate},
-    testing::postgres::Server,
+    Batch, Clock as _, Entity as _, Head, NewWork, Query, SystemClock, testing::postgres::Server,
 };
 use uuid::Uuid;
 
@@ -45,17 +39,12 @@ const BATCH: usize = 500;
 
 #[tokio::main]
 async fn main() {
-    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
+    let mut numbers = ground::numbers();
     let (idle, due) = (numbers.next().unwrap_or(200_000), numbers.next().unwrap_or(100_000));
-    println!("in memory");
-    let memory = Store::new(Memory::start(Arc::new(SystemClock)).await.unwrap());
-    Box::pin(measure(memory, idle, due)).await;
-    println!("on PostgreSQL");
+    Box::pin(measure("memory", ground::memory().await, idle, due)).await;
     let server = Server::durable();
-    let options = Options::new(server.socket_dsn("postgres"));
-    migrate(&options).await.unwrap();
-    let store = Store::new(Postgres::connect(&options, &OsChance).await.unwrap());
-    Box::pin(measure(store, idle, due)).await;
+    let dsn = ground::database(&server, "jobs").await;
+    Box::pin(measure("PostgreSQL", ground::postgres(&dsn).await, idle, due)).await;
 }
 
 struct Bench {
@@ -63,19 +52,22 @@ struct Bench {
     functions: Vec<(Uuid, Uuid)>,
 }
 
-async fn measure(store: Store, idle: usize, due: usize) {
-    let runtime = runtime(store).await;
+async fn measure(on: &str, store: Store, idle: usize, due: usize) {
+    // It decides about slots and runs nothing.
+    let runtime = ground::runtime(store, vec![Arc::new(Automation), Arc::new(Outcomes)]).await;
     let bench = Bench::new(&runtime).await;
-    let (resident_before, began) = (resident(), Instant::now());
+    let (resident_before, began) = (ground::resident(), Instant::now());
     let tomorrow = SystemClock.now() + TimeDelta::days(1);
     bench.arm(idle, |number| tomorrow + TimeDelta::seconds(i64::try_from(number % 3_600).unwrap())).await;
-    let each = resident().saturating_sub(resident_before) as f64 / idle as f64;
-    println!("  {idle} armed in {:.1?}: {each:.0} B each in this process", began.elapsed());
+    let each = ground::resident().saturating_sub(resident_before) as f64 / idle as f64;
+    let behind = format!("B of the daemon's memory; {idle} armed in {:.1?}", began.elapsed());
+    row("9", &format!("an armed job, {on} / 16 B"), Must::AtMost(12.0), &[each / 16.0], &behind);
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let (cpu, began) = (cpu(), Instant::now());
+    let (cpu, began) = (ground::cpu(), Instant::now());
     tokio::time::sleep(Duration::from_secs(20)).await;
-    let share = (self::cpu() - cpu).as_secs_f64() / began.elapsed().as_secs_f64();
-    println!("  CPU while nothing is due: {:.2} % of a core", share * 100.0);
+    let share = (ground::cpu() - cpu).as_secs_f64() / began.elapsed().as_secs_f64();
+    let what = format!("CPU while nothing of {idle} jobs is due, {on}");
+    row("9", &what, Must::AtMost(1.0), &[share * 100.0], "% of a core");
 
     // They are armed before their minute begins.
     let minute = SystemClock.now() + TimeDelta::seconds(5 + i64::try_from(due / 1_500).unwrap());
@@ -83,8 +75,8 @@ async fn measure(store: Store, idle: usize, due: usize) {
         |number: usize| minute + TimeDelta::milliseconds((number * 60_000 / due.max(1)).try_into().unwrap());
     let ids = bench.arm(due, spread).await;
     let ahead = minute - SystemClock.now();
-    println!("  {due} armed {:.1} s before their minute", ahead.as_seconds_f64());
-    bench.lateness(&ids, minute).await;
+    println!("{due} armed {:.1} s before their minute", ahead.as_seconds_f64());
+    bench.lateness(on, &ids, minute).await;
     runtime.drain(Duration::from_secs(5)).await;
 }
 
@@ -93,10 +85,8 @@ impl Bench {
         let core = runtime.core().clone();
         let mut functions = Vec::new();
         for _ in 0..ACCOUNTS {
-            let new = NewAccount { owner: "bench".to_owned(), metadata: std::collections::BTreeMap::new() };
-            let caller = Arc::new(sl_actors::caller::Caller::operator("bench"));
-            let made = runtime.perform(sl_actors::SYSTEM, caller, None, CreateAccount(new)).await.unwrap();
-            functions.push((made.id, function(&core, made.id).await));
+            let made = ground::account(runtime).await;
+            functions.push((made, function(&core, made).await));
         }
         Self { core, functions }
     }
@@ -136,16 +126,16 @@ impl Bench {
     }
 
     /// Waits until every job of the minute has its row, and prints how late they were written.
-    async fn lateness(&self, ids: &[Uuid], minute: DateTime<Utc>) {
+    async fn lateness(&self, on: &str, ids: &[Uuid], minute: DateTime<Utc>) {
         let expected = ids.len() as u64;
         let mut late = Vec::with_capacity(ids.len());
-        let cpu_before = cpu();
+        let cpu_before = ground::cpu();
         let waits = (minute - self.core.clock.now()).to_std().unwrap_or_default();
         tokio::time::sleep(waits).await;
         while self.core.store.count::<Run>(None, Vec::new()).await.unwrap() < expected {
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
-        let used = cpu() - cpu_before;
+        let used = ground::cpu() - cpu_before;
         for (account, _) in &self.functions {
             let mut after = None;
             loop {
@@ -158,14 +148,10 @@ impl Bench {
         }
         late.sort_unstable();
         let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize].num_milliseconds();
-        println!(
-            "  lateness of {} slots of one minute: p50 {} ms, p99 {} ms, most {} ms; {:.0} us of CPU each",
-            late.len(),
-            at(0.5),
-            at(0.99),
-            at(1.0),
-            used.as_secs_f64() * 1e6 / late.len() as f64
-        );
+        let each = used.as_secs_f64() * 1e6 / late.len() as f64;
+        let behind = format!("ms; p50 {}, most {}; {each:.0} us of CPU each", at(0.5), at(1.0));
+        let what = format!("lateness p99 of {} slots in one minute, {on}", late.len());
+        row("9", &what, Must::AtMost(1_000.0), &[at(0.99) as f64], &behind);
     }
 }
 
@@ -195,40 +181,4 @@ async fn function(core: &Core, account: Uuid) -> Uuid {
         .insert(&source);
     core.store.commit(batch).await.unwrap();
     head.id
-}
-
-/// A daemon that decides about slots and runs nothing.
-async fn runtime(store: Store) -> Runtime {
-    let settings = Settings::default();
-    let limits = EgressLimits::from(&settings);
-    let host = HostProgram { path: "/nonexistent".into(), arguments: Vec::new() };
-    let parts = Parts {
-        store,
-        clock: Arc::new(SystemClock),
-        chance: Arc::new(OsChance),
-        keys: Arc::new(KeyRing::ephemeral(&OsChance)),
-        sandbox: Sandbox::new(SandboxLimits { warm: 0, ..SandboxLimits::from(&settings) }, host).unwrap(),
-        egress: Egress::new(limits, AllowList::default(), Arc::new(SystemResolver::new(1))).unwrap(),
-        settings,
-        catalogue: sl_actors::settings::catalogue(),
-        signer: None,
-        peers: Peers::default(),
-        actions: sl_actors::services::executions::ActionKinds::default(),
-    };
-    let duties: Vec<Arc<dyn Duty>> = vec![Arc::new(Automation), Arc::new(Outcomes)];
-    Runtime::start_with(Core::new(parts), duties).await.unwrap()
-}
-
-/// Resident memory in bytes.
-fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap() * 4096
-}
-
-/// CPU time of this process.
-fn cpu() -> Duration {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 10)
 }

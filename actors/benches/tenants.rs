@@ -11,38 +11,28 @@
     reason = "a measuring program prints, spawns, and stops where something fails"
 )]
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod ground;
+
+use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use sl_actors::{
-    Action, Core, Fault, KeyRing, Order, Parts, Runtime, SYSTEM, Store, Tenant,
-    caller::Caller,
-    egress::{AllowList, Egress, EgressLimits, SystemResolver},
-    peers::Peers,
-    sandbox::{HostProgram, Sandbox, SandboxLimits},
-    services::accounts::{CreateAccount, NewAccount},
-    settings::Settings,
-};
-use sl_store::{OsChance, SystemClock, memory::Memory};
-use uuid::Uuid;
+use sl_actors::{Action, Fault, Order, Tenant};
+
+use ground::{Must, account, ask, resident, row};
 
 #[tokio::main]
 async fn main() {
-    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
+    let mut numbers = ground::numbers();
     let (tenants, rounds) = (numbers.next().unwrap_or(10_000), numbers.next().unwrap_or(5));
     // On a worker, as requests are.
     tokio::spawn(measure(tenants, rounds)).await.unwrap();
 }
 
 async fn measure(tenants: usize, rounds: usize) {
-    let runtime = runtime().await;
+    let runtime = ground::runtime(ground::memory().await, Vec::new()).await;
     let mut accounts = Vec::new();
     for _ in 0..tenants {
-        let new = NewAccount { owner: "bench".to_owned(), metadata: std::collections::BTreeMap::new() };
-        accounts.push(ask(&runtime, SYSTEM, CreateAccount(new)).await.id);
+        accounts.push(account(&runtime).await);
     }
     let before = resident();
     let mut bare = Vec::new();
@@ -56,10 +46,8 @@ async fn measure(tenants: usize, rounds: usize) {
     let after = resident();
     let each = |bytes: u64| bytes as f64 / tenants as f64;
     let (theirs, ours) = (each(between - before), each(after - between));
-    println!(
-        "memory of an idle tenant / bare actor: {:.2} (must 4)  [{ours:.0} / {theirs:.0} B]",
-        ours / theirs
-    );
+    let behind = format!("{ours:.0} / {theirs:.0} B");
+    row("10", "memory of an idle tenant / bare actor", Must::AtMost(4.0), &[ours / theirs], &behind);
     let mut ratios = Vec::new();
     for _ in 0..rounds {
         let theirs = p50(&bare, |actor| {
@@ -77,9 +65,7 @@ async fn measure(tenants: usize, rounds: usize) {
         ratios.push(ours.as_secs_f64() / theirs.as_secs_f64());
         println!("  call {ours:?} / {theirs:?}");
     }
-    ratios.sort_by(f64::total_cmp);
-    let (least, median, most) = (ratios[0], ratios[ratios.len() / 2], ratios[ratios.len() - 1]);
-    println!("a call through the tree / a bare call, p50: {median:.2} ({least:.2} to {most:.2}) (must 2)");
+    row("10", "a call through the tree p50 / a bare call", Must::AtMost(2.0), &ratios, "");
 }
 
 /// The median of one call to each.
@@ -92,10 +78,6 @@ async fn p50<T, F: Future<Output = ()>>(all: &[T], mut call: impl FnMut(&T) -> F
     }
     took.sort_unstable();
     took[took.len() / 2]
-}
-
-async fn ask<A: Action>(runtime: &Runtime, account: Uuid, action: A) -> A::Output {
-    runtime.perform(account, Arc::new(Caller::operator("bench")), None, action).await.unwrap()
 }
 
 /// An action that answers at once.
@@ -130,30 +112,4 @@ impl Actor for Bare {
         let Asked::Nothing(reply) = asked;
         reply.send(()).map_err(Into::into)
     }
-}
-
-async fn runtime() -> Runtime {
-    let settings = Settings::default();
-    let limits = EgressLimits::from(&settings);
-    let host = HostProgram { path: "/nonexistent".into(), arguments: Vec::new() };
-    let parts = Parts {
-        store: Store::new(Memory::start(Arc::new(SystemClock)).await.unwrap()),
-        clock: Arc::new(SystemClock),
-        chance: Arc::new(OsChance),
-        keys: Arc::new(KeyRing::ephemeral(&OsChance)),
-        sandbox: Sandbox::new(SandboxLimits { warm: 0, ..SandboxLimits::from(&settings) }, host).unwrap(),
-        egress: Egress::new(limits, AllowList::default(), Arc::new(SystemResolver::new(1))).unwrap(),
-        settings,
-        catalogue: sl_actors::settings::catalogue(),
-        signer: None,
-        peers: Peers::default(),
-        actions: sl_actors::services::executions::ActionKinds::default(),
-    };
-    Runtime::start_with(Core::new(parts), Vec::new()).await.unwrap()
-}
-
-/// Resident memory in bytes.
-fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap() * 4096
 }

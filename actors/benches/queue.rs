@@ -1,0 +1,257 @@
+//! What an item of the work queue costs, through the whole of a duty: no-op items per second beside the plainest claim
+//! there is, how soon after it was added or came due an item starts, and four daemons on one database beside one.
+//!
+//! `cargo bench -p sl-actors --bench queue -- [throughput|latency|due|daemons ...] [items (20000)] [rounds (5)]`.
+
+#![allow(
+    missing_docs,
+    clippy::cast_precision_loss,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a measuring program prints, spawns, and stops where something fails"
+)]
+
+mod ground;
+
+use std::{
+    collections::HashSet,
+    os::unix::fs::FileExt as _,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::{BoxFuture, join_all};
+use ground::{Must, figure, quantile, row};
+use sl_actors::{
+    Core, Runtime, Store,
+    duty::{Attempt, Duty, Outcome},
+    settings::Setting,
+};
+use sl_store::{Batch, Clock as _, NewWork, SystemClock, testing::postgres::Server};
+use tokio::sync::Notify;
+use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
+
+/// So many accounts share the items.
+const ACCOUNTS: usize = 64;
+/// So many items are added in one batch.
+const BATCH: usize = 500;
+/// So many items one daemon performs at once.
+const WORKERS: Setting =
+    Setting::count("bench.workers", 256, 1, 1_024, "How many no-op items are performed at once.");
+const DUTY: &str = "bench";
+
+#[tokio::main]
+async fn main() {
+    let mut numbers = ground::numbers();
+    let (items, rounds) = (numbers.next().unwrap_or(20_000), numbers.next().unwrap_or(5));
+    let named: Vec<String> = std::env::args().skip(1).filter(|word| word.parse::<usize>().is_err()).collect();
+    let wanted = |name: &str| {
+        !named.iter().any(|word| !word.starts_with('-')) || named.iter().any(|word| word == name)
+    };
+    let server = Server::durable();
+    let dsn = ground::database(&server, "queue").await;
+    let bench = Bench { accounts: (0..ACCOUNTS).map(|_| Uuid::new_v4()).collect(), items, rounds };
+    if wanted("throughput") {
+        bench.throughput(&dsn).await;
+    }
+    if wanted("latency") {
+        bench.latency(&dsn).await;
+    }
+    if wanted("due") {
+        bench.due("memory", ground::memory().await, 10.0).await;
+        bench.due("PostgreSQL", ground::postgres(&dsn).await, 25.0).await;
+    }
+    if wanted("daemons") {
+        bench.daemons(&dsn).await;
+    }
+}
+
+/// Performs nothing, and notes when.
+#[derive(Default)]
+struct Noop {
+    starts: Mutex<Vec<(Uuid, Instant, f64)>>,
+    started: Notify,
+}
+
+impl Duty for Noop {
+    fn name(&self) -> &'static str {
+        DUTY
+    }
+
+    fn doc(&self) -> &'static str {
+        "Does nothing."
+    }
+
+    fn concurrency(&self) -> &'static Setting {
+        &WORKERS
+    }
+
+    fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
+        let late = (core.clock.now() - attempt.work.due_at).as_seconds_f64() * 1000.0;
+        self.starts.lock().unwrap().push((attempt.work.id, Instant::now(), late));
+        self.started.notify_one();
+        Box::pin(async { Outcome::Done(Batch::new()) })
+    }
+}
+
+impl Noop {
+    /// Forgets what was noted, and answers it.
+    fn take(&self) -> Vec<(Uuid, Instant, f64)> {
+        std::mem::take(&mut self.starts.lock().unwrap())
+    }
+}
+
+struct Bench {
+    accounts: Vec<Uuid>,
+    items: usize,
+    rounds: usize,
+}
+
+impl Bench {
+    /// Adds items, the `n`th due at `due(n)`.
+    async fn add(&self, store: &Store, count: usize, due: impl Fn(usize) -> DateTime<Utc>) {
+        for first in (0..count).step_by(BATCH) {
+            let mut batch = Batch::new();
+            for number in first..count.min(first + BATCH) {
+                let account = self.accounts[number % self.accounts.len()];
+                batch.enqueue(NewWork::new(Uuid::new_v4(), DUTY, account, Uuid::new_v4(), due(number)));
+            }
+            store.commit(batch).await.unwrap();
+        }
+    }
+
+    /// Items a second of so many daemons, each with a store of its own, until the queue is empty.
+    async fn drained(&self, stores: Vec<Store>) -> f64 {
+        let now = SystemClock.now();
+        self.add(&stores[0], self.items, |_| now).await;
+        let noop = Arc::new(Noop::default());
+        let began = Instant::now();
+        let start = |store: Store| ground::runtime(store, vec![noop.clone()]);
+        let daemons: Vec<Runtime> = join_all(stores.clone().into_iter().map(start)).await;
+        while stores[0].next_due(DUTY).await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let rate = self.items as f64 / began.elapsed().as_secs_f64();
+        for daemon in daemons {
+            daemon.drain(Duration::from_secs(5)).await;
+        }
+        let starts = noop.take();
+        let different: HashSet<Uuid> = starts.iter().map(|start| start.0).collect();
+        assert_eq!((starts.len(), different.len()), (self.items, self.items), "none lost, none twice");
+        rate
+    }
+
+    async fn throughput(&self, dsn: &str) {
+        let client = bare(dsn).await;
+        client.batch_execute("CREATE TABLE bare (id uuid PRIMARY KEY, held boolean NOT NULL)").await.unwrap();
+        let (mut ceiling, mut own) = (Vec::new(), Vec::new());
+        for _ in 0..=self.rounds {
+            let fill = "INSERT INTO bare SELECT gen_random_uuid(), false FROM generate_series(1, $1::bigint)";
+            client.execute(fill, &[&i64::try_from(self.items).unwrap()]).await.unwrap();
+            let workers = join_all((0..4).map(|_| bare(dsn))).await;
+            let began = Instant::now();
+            join_all(workers.iter().map(claim_all)).await;
+            ceiling.push(self.items as f64 / began.elapsed().as_secs_f64());
+            own.push(self.drained(vec![ground::postgres(dsn).await]).await);
+        }
+        // The first round warms both up.
+        let (ceiling, own) = (&ceiling[1..], &own[1..]);
+        let ratios: Vec<f64> = own.iter().zip(ceiling).map(|(own, ceiling)| own / ceiling).collect();
+        let behind =
+            format!("{:.0} / {:.0} items/s", quantile(own.to_vec(), 0.5), quantile(ceiling.to_vec(), 0.5));
+        row("6", "no-op items/s / bare claim-50 and delete", Must::AtLeast(0.3), &ratios, &behind);
+        figure("items", quantile(own.to_vec(), 0.5));
+        let memory = self.drained(vec![ground::memory().await]).await;
+        row("6", "no-op items/s, in memory", Must::Nothing, &[memory], "items/s");
+    }
+
+    /// From adding an item to its start, in a daemon that has nothing else to do.
+    async fn latency(&self, dsn: &str) {
+        let noop = Arc::new(Noop::default());
+        let runtime = ground::runtime(ground::postgres(dsn).await, vec![noop.clone()]).await;
+        let store = &runtime.core().store;
+        let (mut waits, mut syncs) = (Vec::new(), Vec::new());
+        for _ in 0..300 {
+            let now = SystemClock.now();
+            let began = Instant::now();
+            self.add(store, 1, |_| now).await;
+            runtime.core().bells.ring(DUTY);
+            noop.started.notified().await;
+            waits.push((noop.take()[0].1 - began).as_secs_f64() * 1000.0);
+            syncs.push(fdatasync().as_secs_f64() * 1000.0);
+        }
+        let (wait, sync) = (quantile(waits.clone(), 0.5), quantile(syncs, 0.5));
+        let behind = format!("{wait:.2} (p99 {:.2}) / {sync:.2} ms", quantile(waits, 0.99));
+        row("7", "added to started p50 x fdatasync/s", Must::AtMost(3.0), &[wait / sync], &behind);
+        figure("wait", wait);
+        runtime.drain(Duration::from_secs(1)).await;
+    }
+
+    /// How long after they came due items start, at half of what the daemon can do.
+    async fn due(&self, name: &str, store: Store, must: f64) {
+        let full = self.drained(vec![store.clone()]).await;
+        let half = full / 2.0;
+        let count = self.items.min((half * 10.0) as usize);
+        let noop = Arc::new(Noop::default());
+        let first = SystemClock.now() + TimeDelta::seconds(1) + TimeDelta::milliseconds((count / 20) as i64);
+        let due = |number: usize| first + TimeDelta::microseconds((number as f64 * 1e6 / half) as i64);
+        self.add(&store, count, due).await;
+        let runtime = ground::runtime(store.clone(), vec![noop.clone()]).await;
+        while store.next_due(DUTY).await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let late: Vec<f64> = noop.take().into_iter().map(|start| start.2).collect();
+        let behind = format!("ms at {half:.0} items/s; p50 {:.2} ms", quantile(late.clone(), 0.5));
+        let what = format!("due to started p99 at half load, {name}");
+        row("due", &what, Must::AtMost(must), &[quantile(late, 0.99)], &behind);
+        runtime.drain(Duration::from_secs(1)).await;
+    }
+
+    async fn daemons(&self, dsn: &str) {
+        let mut ratios = Vec::new();
+        for _ in 0..self.rounds {
+            let one = self.drained(vec![ground::postgres(dsn).await]).await;
+            let stores = join_all((0..4).map(|_| ground::postgres(dsn))).await;
+            let four = self.drained(stores).await;
+            println!("  four {four:.0}, one {one:.0} items/s");
+            ratios.push(four / one);
+        }
+        let behind = "none lost, none performed twice";
+        row("12", "items/s of four daemons / one", Must::AtLeast(0.85), &ratios, behind);
+    }
+}
+
+async fn bare(dsn: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(dsn, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Claims by fifties and deletes what was claimed, until nothing is left.
+async fn claim_all(client: &Client) {
+    let text = "UPDATE bare SET held = true WHERE id IN (SELECT id FROM bare WHERE NOT held LIMIT 50 \
+                FOR UPDATE SKIP LOCKED) RETURNING id";
+    let claim = client.prepare(text).await.unwrap();
+    let settle = client.prepare("DELETE FROM bare WHERE id = ANY ($1)").await.unwrap();
+    loop {
+        let ids: Vec<Uuid> = client.query(&claim, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+        if ids.is_empty() {
+            return;
+        }
+        client.execute(&settle, &[&ids]).await.unwrap();
+    }
+}
+
+/// What the disk under the temporary files takes for it.
+fn fdatasync() -> Duration {
+    let file = tempfile::tempfile().unwrap();
+    file.write_all_at(&[1; 8192], 0).unwrap();
+    file.sync_data().unwrap();
+    file.write_all_at(&[2; 8192], 0).unwrap();
+    let began = Instant::now();
+    file.sync_data().unwrap();
+    began.elapsed()
+}
