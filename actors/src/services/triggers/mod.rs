@@ -45,7 +45,7 @@ pub use self::{
     delivery::{Delivery, DeliveryView},
     duty::{Deliveries, Outcomes},
     named::{Cause, DeliveryStatus, Scheme, TriggerType},
-    receive::{Door, Inbound, ReceiveHook, Received},
+    receive::{Inbound, ProveHook, ProvenHook, ReceiveHook, Received},
     resource::{AmendTrigger, NewTrigger, TriggerFilters, TriggerView},
     retention::{EVERY as RETENTION_EVERY, Retention},
     schedule::{Schedules, TriggerState},
