@@ -98,8 +98,12 @@ async fn hearers(world: &World, account: Uuid) -> Vec<String> {
 }
 
 async fn an_event_is_passed_over_by_those_alone_who_cannot_take_it(ground: Ground) {
-    let reader =
-        EventReader::of([("first", first as _), ("deaf", deaf as _), ("clumsy", clumsy as _), ("last", last as _)]);
+    let reader = EventReader::of([
+        ("first", first as _),
+        ("deaf", deaf as _),
+        ("clumsy", clumsy as _),
+        ("last", last as _),
+    ]);
     let world = World::with(ground, vec![Arc::new(reader)]).await;
     let account = world.account("a tenant").await.id;
     world.act(account, Create::<Webhook>(listener())).await.unwrap();

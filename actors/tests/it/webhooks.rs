@@ -11,8 +11,10 @@ use sl_actors::{
     pause::{Missed, NewPause, PauseWork, Resume, ResumeWork, Target},
     resource::Create,
     services::{
+        control::ReaderPosition,
         triggers::{
-            DeliveryFilters, Inbound, ListDeliveries, NewSecret, ProveHook, ReceiveHook, RotateSecret, Trigger,
+            DeliveryFilters, Inbound, ListDeliveries, NewSecret, ProveHook, ReceiveHook, RotateSecret,
+            Trigger,
         },
         webhooks::{
             BACKLOG, EnableWebhook, ListWebhookDeliveries, NewWebhookSecret, RotateWebhookSecret, Webhook,
@@ -97,12 +99,23 @@ async fn too_much_that_waits_disables_and_an_enabled_one_begins_anew(ground: Gro
     until("it is disabled", async || !fetch().await.enabled).await;
     assert!(fetch().await.disabled_reason.unwrap().contains("webhooks.backlog"));
     assert!(deliveries(&shop, id).await.len() <= 2);
+    let end = shop.core().store.tail().await.unwrap();
+    until("everything up to here was heard", async || {
+        let reader: ReaderPosition = shop.core().store.get(ReaderPosition::KEY).await.unwrap();
+        reader.position >= end
+    })
+    .await;
     assert!(enable(&shop, id, true).await.disabled_reason.is_none());
     for number in 0..2 {
         shop.secret(&format!("late_{number}"), "a value").await;
     }
-    let fresh = async || deliveries(&shop, id).await.iter().filter(|one| one.payload["data"]["name"].as_str()
-        .is_some_and(|name| name.starts_with("late"))).count();
+    let fresh = async || {
+        deliveries(&shop, id)
+            .await
+            .iter()
+            .filter(|one| one.payload["data"]["name"].as_str().is_some_and(|name| name.starts_with("late")))
+            .count()
+    };
     until("both are queued", async || fresh().await == 2).await;
     assert!(fetch().await.enabled, "what waited before it was enabled does not count");
     resume(&shop, id).await;

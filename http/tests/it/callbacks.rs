@@ -123,6 +123,10 @@ async fn who_has_no_token_is_held_to_a_rate() {
         settings.push(answer.json()["setting"].as_str().map(str::to_owned));
     }
     assert_eq!(settings[0], None, "nobody has called this one: {settings:?}");
-    assert_eq!(settings[9].as_deref(), Some(PEER_RATE.name), "whoever tries tokens is one address: {settings:?}");
+    assert_eq!(
+        settings[9].as_deref(),
+        Some(PEER_RATE.name),
+        "whoever tries tokens is one address: {settings:?}"
+    );
     asked.server.stop().await;
 }

@@ -58,10 +58,14 @@ impl Rate {
         self.period() / self.count
     }
 
+    /// Up to when turns are taken, where some were taken at a slower rate: no further than there are any at this one.
+    fn bound(self, filled_at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+        filled_at.min(now + self.period())
+    }
+
     /// When the next may come, where it may not come now; otherwise what the row says once this one has.
     fn admit(self, filled_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, DateTime<Utc>> {
-        // What was taken at a slower rate fills no more than there is at this one.
-        let next = filled_at.clamp(now, now + self.period()) + self.each();
+        let next = filled_at.max(now) + self.each();
         if next - now > self.period() { Err(next - self.period()) } else { Ok(next) }
     }
 }
@@ -174,6 +178,7 @@ pub(super) async fn take(core: &Core, work: &Work, gates: &[(Uuid, Rate)]) -> Re
         let (mut taken, mut placed, mut due) = (Batch::new(), Batch::new(), None);
         for (id, rate) in gates {
             let (mut gate, known) = OracleGate::find(core, Key::new(work.account, *id)).await?;
+            gate.filled_at = rate.bound(gate.filled_at, now);
             match rate.admit(gate.filled_at, now) {
                 Ok(filled_at) => {
                     gate.filled_at = filled_at;
@@ -269,7 +274,7 @@ mod tests {
         assert_eq!(rate.admit(filled, start), Err(start + TimeDelta::seconds(20)));
         assert!(rate.admit(filled, start + TimeDelta::seconds(20)).is_ok());
         let fast = Rate::read("10/s").expect("a rate");
-        assert_eq!(fast.admit(filled, start), Err(start + TimeDelta::milliseconds(100)));
+        assert_eq!(fast.admit(fast.bound(filled, start), start), Err(start + TimeDelta::milliseconds(100)));
         for text in ["0/s", "1/d", "x/s", "5", "-1/s", "100001/h"] {
             assert!(Rate::read(text).is_none(), "{text}");
         }
@@ -283,7 +288,11 @@ mod tests {
             gate.line_until = gate.place(rate, free, 100);
             assert_eq!(gate.line_until, free + rate.each() * place);
         }
-        assert_eq!(gate.place(rate, free, 2), free + rate.each(), "two want a turn: the second one's comes next");
+        assert_eq!(
+            gate.place(rate, free, 2),
+            free + rate.each(),
+            "two want a turn: the second one's comes next"
+        );
         assert_eq!(gate.place(rate, free, 1), free);
     }
 }

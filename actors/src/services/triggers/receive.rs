@@ -209,9 +209,7 @@ impl ProvenHook {
                 core.bells.ring(super::DUTY);
                 Ok(delivery.head.id)
             }
-            Err(fault) if fault.code == Code::Conflict => {
-                earlier(core, trigger, source).await?.ok_or(fault)
-            }
+            Err(fault) if fault.code == Code::Conflict => earlier(core, trigger, source).await?.ok_or(fault),
             Err(fault) => Err(fault),
         }
     }

@@ -125,7 +125,13 @@ async fn send(core: &Core, work: &Work) -> Result<Outcome, Fault> {
             let mut batch = Batch::new();
             // This claim was no attempt.
             let attempts = work.attempt.saturating_sub(1);
-            delivery.stand(core, WebhookDeliveryStatus::Cancelled, attempts, Some(why.to_owned()), &mut batch);
+            delivery.stand(
+                core,
+                WebhookDeliveryStatus::Cancelled,
+                attempts,
+                Some(why.to_owned()),
+                &mut batch,
+            );
             return Ok(Outcome::Done(batch));
         }
     };

@@ -28,7 +28,8 @@ pub(super) fn explain(
 
 async fn explain_webhook(core: &Core, webhook: &Webhook) -> Result<Explained, Fault> {
     let (account, id) = (webhook.head.account_id, webhook.head.id);
-    let waiting = core.store.count::<WebhookDelivery>(Some(account), WebhookDelivery::waiting(webhook)).await?;
+    let waiting =
+        core.store.count::<WebhookDelivery>(Some(account), WebhookDelivery::waiting(webhook)).await?;
     let (status, cause) = if webhook.enabled {
         let detail = format!("it waits for events of the kinds {}", webhook.kinds.join(", "));
         ("active", Cause::new("listening", detail))

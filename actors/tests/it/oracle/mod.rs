@@ -18,7 +18,8 @@ use sl_actors::{
         executions::{FetchExecution, Status},
         oracle::{
             ATTEMPTS, Callback, CancelRequest, CreateRequest, FetchRequest, MAX_OPEN, OracleCallbackView,
-            OracleRequestView, OracleSource, ProveCallback, RotateSourceSecret, SignedCallback, SourceView, UpdateRequest,
+            OracleRequestView, OracleSource, ProveCallback, RotateSourceSecret, SignedCallback, SourceView,
+            UpdateRequest,
         },
     },
     why::Why,

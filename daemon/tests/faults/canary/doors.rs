@@ -63,7 +63,8 @@ impl House<'_> {
 
     /// Sources whose headers hold secrets, asked, amended and mistreated.
     async fn sources(&mut self) {
-        let headers = json!({"x-api-key": self.values[0], "authorization": format!("Bearer {}", self.values[1])});
+        let headers =
+            json!({"x-api-key": self.values[0], "authorization": format!("Bearer {}", self.values[1])});
         let (sources, sink) = (self.path("oracle/sources"), self.sink.clone());
         for (name, url) in [("well", sink.as_str()), ("nowhere", "http://nowhere.invalid/")] {
             let new = json!({"name": name, "url": url, "method": "POST", "headers": headers});
@@ -101,7 +102,9 @@ impl House<'_> {
         let wrong = json!({"function_id": function, "type": "event", "rule": " * *", "config": config});
         self.seen.post(&triggers, &wrong).await;
         let bearer = format!("Bearer {old}");
-        for (name, value) in [("x-webhook-secret", &old), ("authorization", &bearer), ("x-webhook-secret", &new)] {
+        for (name, value) in
+            [("x-webhook-secret", &old), ("authorization", &bearer), ("x-webhook-secret", &new)]
+        {
             let caller = self.seen.client.without_token().with_header(name, value);
             let answer = caller.post(&url, &json!({"n": 1})).await;
             let told = format!("{:?}\n{}", answer.headers, answer.text);
@@ -118,7 +121,8 @@ impl House<'_> {
         let new = json!({"url": self.sink, "kinds": ["secret.*", "trigger.*"]});
         let made = self.seen.client.post(&self.path("webhooks"), &new).await.expect(201);
         let webhook = self.path(&format!("webhooks/{}", text(&made, "id")));
-        let rotated = self.seen.client.post(&format!("{webhook}/rotate-secret"), &json!({})).await.expect(200);
+        let rotated =
+            self.seen.client.post(&format!("{webhook}/rotate-secret"), &json!({})).await.expect(200);
         self.values.extend([&made, &rotated].map(|told| text(told, "secret").to_owned()));
         self.seen.post(&self.path("secrets"), &json!({"name": "told", "value": "a value"})).await;
         let taken = |seen: &Value| {
