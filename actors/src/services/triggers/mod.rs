@@ -107,7 +107,7 @@ pub const RATE: Setting = Setting::count(
     50,
     1,
     10_000,
-    "How many inbound requests a second one webhook takes in one daemon; twice as many at once.",
+    "How many inbound requests a second one webhook takes in one daemon; http.rate_burst seconds' worth at once.",
 );
 /// For how long an earlier secret holds.
 pub const GRACE: Setting = Setting::millis(
