@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     CALLBACK_WINDOW,
+    judge::Answer,
     request::OracleRequest,
     requests,
     source::OracleSource,
@@ -97,10 +98,12 @@ impl Action for Callback {
             let told = "the signature is that of another source that the request asks";
             return Err(Fault::field("/data_source_id", "signature", told));
         }
-        let view = requests::update(tenant, request_id, &self.update, Some(source_id)).await?;
-        let answer = view.answers.into_iter().find(|answer| answer.source_id == source_id);
-        let answer = answer.ok_or_else(|| Fault::internal("an answer is lost"))?;
-        Ok(OracleCallbackView { id: view.id, status: view.status, answer })
+        let view = |request: &OracleRequest| {
+            let answer = request.answers.iter().find(|answer| answer.source_id == source_id);
+            let answer = answer.cloned().unwrap_or_else(|| Answer::waiting(source_id));
+            OracleCallbackView { id: request.head.id, status: request.status, answer }
+        };
+        requests::update(tenant, request_id, &self.update, Some(source_id), view).await
     }
 }
 

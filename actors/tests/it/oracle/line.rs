@@ -37,13 +37,13 @@ async fn succeeded(shop: &Workshop) -> u64 {
 /// Asks so often, and lets all of them go at once; answers how often items were performed, and how long it took until all
 /// were answered.
 async fn storm(shop: &Workshop, source: Uuid, requests: u64) -> (u64, Duration) {
-    let target = Target::Entity(source);
+    let target = || Target::Entity(source);
     let new = NewPause { reason: "until all are there".to_owned(), until: None };
-    shop.perform(PauseWork { target, new }).await.unwrap();
+    shop.perform(PauseWork { target: target(), new }).await.unwrap();
     for _ in 0..requests {
         ask(shop, json!({"data_source_id": source})).await.unwrap();
     }
-    shop.perform(ResumeWork { target, how: Resume { missed: Missed::All } }).await.unwrap();
+    shop.perform(ResumeWork { target: target(), how: Resume { missed: Missed::All } }).await.unwrap();
     let (began, mut seen) = (Instant::now(), 0);
     // Each wait is bounded; the whole takes as long as the rate makes it.
     while seen < requests {
