@@ -63,7 +63,7 @@ async fn a_line_of_a_thousand_wakes_each_for_its_own_turn() {
 }
 
 async fn a_line_wakes_each_for_its_own_turn(ground: Ground) {
-    line_of(ground, 120, "20/s").await;
+    line_of(ground, 60, "15/s").await;
 }
 
 async fn line_of(ground: Ground, requests: u64, rate: &str) {
@@ -80,11 +80,11 @@ async fn line_of(ground: Ground, requests: u64, rate: &str) {
 }
 
 async fn an_account_s_rate_makes_a_line_too(ground: Ground) {
-    const REQUESTS: u64 = 120;
+    const REQUESTS: u64 = 60;
     let peer = Peer::start().await;
     peer.says("/p", 200, "", "1");
     let plan = Plan::on(&ground).await.allow(&peer.host());
-    let shop = plan.with(&ACCOUNT_RATE, 20).start(ground).await;
+    let shop = plan.with(&ACCOUNT_RATE, 15).start(ground).await;
     let id = source(&shop, json!({"name": "fast", "url": peer.url("/p")})).await.unwrap().id;
     let (wakings, took) = storm(&shop, id, REQUESTS).await;
     println!("{REQUESTS} requests: {wakings} wakings in {took:?}");
