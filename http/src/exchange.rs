@@ -21,7 +21,7 @@ use crate::{
     auth, body, dress, etag,
     facts::Facts,
     front::Front,
-    input::{Path, Received, Unverified},
+    input::{Path, Received, Unproven},
     limiter::Standing,
     operation::{Answer, Body, Form, Needs, Operation, Performer, Prepared},
     pages, problem, request_id,
@@ -119,12 +119,12 @@ async fn handle(
     let caller = received.caller.clone();
     let body = received.body.clone();
     let keyed = Keyed { body: &body, ..keyed(request, operation)? };
-    let prepared = operation.prepare(received, front.bounds.depth)?;
     let token = match operation.form {
         Form::Events => auth::bearer(request.headers())?.to_owned(),
         Form::Json | Form::Nothing | Form::Text(_) => String::new(),
     };
     let performance = Performance { front, operation, account, caller, token };
+    let prepared = performance.prepare(received).await?;
     let answered = match keyed.key {
         "" => performance.perform(prepared, None).await?,
         _ => match performance.perform_once(prepared, keyed).await? {
@@ -187,6 +187,9 @@ async fn identify(
     caller.origin = request.peer_addr().map(|peer| peer.ip().to_string());
     seen.actor = Some(caller.actor.clone());
     if operation.needs == Needs::Open {
+        if let Some(rate) = operation.rate {
+            front.limiter.check_open(request.peer_addr().map(|peer| peer.ip()), rate, request.path())?;
+        }
         return Ok(Arc::new(caller));
     }
     seen.standing = Some(front.limiter.check(&caller)?);
@@ -216,9 +219,9 @@ async fn receive(
         Bytes::new()
     };
     let last_event_id = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
-    let unverified = match operation.needs {
-        Needs::Open => Unverified { headers: request.headers().clone(), body: body.clone() },
-        Needs::Scope(_) | Needs::Operator => Unverified::default(),
+    let unproven = match operation.needs {
+        Needs::Open => Unproven::new(request.headers().clone(), body.clone()),
+        Needs::Scope(_) | Needs::Operator => Unproven::default(),
     };
     Ok(Received {
         caller,
@@ -227,15 +230,8 @@ async fn receive(
         body,
         expected,
         last_event_id: last_event_id.map(str::to_owned),
-        unverified,
-        headers: if operation.raw { as_they_came(request) } else { Vec::new() },
+        unproven,
     })
-}
-
-fn as_they_came(request: &HttpRequest) -> Vec<(String, String)> {
-    let readable = |value: &header::HeaderValue| value.to_str().map(str::to_owned).ok();
-    let headers = request.headers().iter();
-    headers.filter_map(|(name, value)| Some((name.as_str().to_owned(), readable(value)?))).collect()
 }
 
 /// The request as its idempotency key stands for it; an empty key is none.
@@ -268,15 +264,24 @@ enum Once {
 }
 
 impl Performance<'_> {
-    async fn perform(&self, prepared: Prepared, ticket: Option<Arc<Ticket>>) -> Result<Answer, Fault> {
-        let performer = Performer {
+    fn performer(&self, ticket: Option<Arc<Ticket>>) -> Performer {
+        Performer {
             front: self.front.clone(),
             account: self.account,
             caller: self.caller.clone(),
             ticket,
             token: self.token.clone(),
-        };
-        TokioContext::new(prepared(performer), self.front.threads.clone()).await
+        }
+    }
+
+    /// Reads the request; where it carries its own proof, after that was seen and before any stored answer is told.
+    async fn prepare(&self, received: Received) -> Result<Prepared, Fault> {
+        let reading = self.operation.prepare(received, self.front.bounds.depth, self.performer(None));
+        TokioContext::new(reading, self.front.threads.clone()).await
+    }
+
+    async fn perform(&self, prepared: Prepared, ticket: Option<Arc<Ticket>>) -> Result<Answer, Fault> {
+        TokioContext::new(prepared(self.performer(ticket)), self.front.threads.clone()).await
     }
 
     async fn admit(&self, keyed: Keyed<'_>) -> Result<Admission, Fault> {

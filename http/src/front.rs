@@ -109,7 +109,7 @@ impl Front {
             live,
             router,
             meters,
-            limiter: Limiter::new(&core.settings),
+            limiter: Limiter::new(&core.settings, table.iter().filter_map(|operation| operation.rate)),
             bounds: Bounds::new(&core.settings),
             threads: Handle::current(),
             document,

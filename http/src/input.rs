@@ -35,16 +35,26 @@ pub fn holds(parameter: &str) -> Holds {
     }
 }
 
-/// What came with a request to an open operation, which sees itself whether it is genuine; empty for all others.
+/// What came with a request that no token speaks for: by its headers and its body, byte for byte, it proves itself. Empty
+/// for all others.
 #[derive(Clone, Debug, Default)]
-pub struct Unverified {
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body, byte for byte.
+pub struct Unproven {
+    headers: HeaderMap,
+    /// The body.
     pub body: Bytes,
 }
 
-impl Unverified {
+impl Unproven {
+    /// A request as it came.
+    pub const fn new(headers: HeaderMap, body: Bytes) -> Self {
+        Self { headers, body }
+    }
+
+    /// The headers that are plain text, by name in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+    }
+
     /// A header that has to be there.
     ///
     /// # Errors
@@ -71,10 +81,8 @@ pub struct Received {
     pub expected: Option<i64>,
     /// Where a live stream is to go on.
     pub last_event_id: Option<String>,
-    /// What came with it, where the operation is open.
-    pub unverified: Unverified,
-    /// The headers as they came, where the operation looks at them itself.
-    pub headers: Vec<(String, String)>,
+    /// What came with it, where no token speaks for it.
+    pub unproven: Unproven,
 }
 
 /// The parameters of a path.
@@ -168,8 +176,6 @@ pub struct Input<Q = (), B = ()> {
     pub expected: Option<i64>,
     /// Where a live stream is to go on.
     pub last_event_id: Option<String>,
-    /// What came with it, where the operation is open.
-    pub unverified: Unverified,
 }
 
 impl<Q, B> Input<Q, B> {

@@ -1,6 +1,13 @@
-//! How many requests a token and an account may make (generic cell rate algorithm, by governor).
+//! How many requests a token and an account may make, and, where no token speaks for a request, an address and the path it
+//! asks for (generic cell rate algorithm, by governor).
 
-use std::{hash::BuildHasher as _, num::NonZeroU32, time::Duration};
+use std::{
+    collections::BTreeMap,
+    hash::BuildHasher as _,
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    time::Duration,
+};
 
 use governor::{
     Quota, RateLimiter,
@@ -14,7 +21,7 @@ use sl_actors::{
     settings::{Setting, Settings},
 };
 
-use crate::settings::{ACCOUNT_RATE, RATE_BURST, TOKEN_RATE};
+use crate::settings::{ACCOUNT_RATE, PEER_RATE, RATE_BURST, TOKEN_RATE};
 
 type Buckets = RateLimiter<u64, DashMapStateStore<u64>, DefaultClock, StateInformationMiddleware>;
 
@@ -64,10 +71,13 @@ pub struct Standing {
     pub window: u64,
 }
 
-/// The buckets of tokens and accounts.
+/// The buckets of tokens and accounts, and those of addresses and paths.
 pub struct Limiter {
     tokens: Kind,
     accounts: Kind,
+    peers: Kind,
+    /// By the name of the setting that says how often each path is asked for.
+    paths: BTreeMap<&'static str, Kind>,
     window: u64,
     hasher: std::collections::hash_map::RandomState,
 }
@@ -79,11 +89,13 @@ impl std::fmt::Debug for Limiter {
 }
 
 impl Limiter {
-    /// Full buckets.
-    pub fn new(settings: &Settings) -> Self {
+    /// Full buckets; `rates` are those of paths that are open.
+    pub fn new(settings: &Settings, rates: impl IntoIterator<Item = &'static Setting>) -> Self {
         Self {
             tokens: Kind::new(settings, &TOKEN_RATE),
             accounts: Kind::new(settings, &ACCOUNT_RATE),
+            peers: Kind::new(settings, &PEER_RATE),
+            paths: rates.into_iter().map(|rate| (rate.name, Kind::new(settings, rate))).collect(),
             window: settings.count(&RATE_BURST),
             hasher: std::collections::hash_map::RandomState::new(),
         }
@@ -106,9 +118,26 @@ impl Limiter {
         Ok(Standing { limit: kind.burst, remaining, reset: missing.div_ceil(kind.rate), window: self.window })
     }
 
+    /// Takes one from the buckets of an address and of the path it asks for, which stands under `rate`.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`] naming the setting and when to try again.
+    pub fn check_open(&self, peer: Option<IpAddr>, rate: &Setting, path: &str) -> Result<(), Fault> {
+        // Whoever has one IPv6 address has 2^64 of them.
+        let peer = peer.map(|peer| match peer.to_canonical() {
+            IpAddr::V6(own) => IpAddr::V6(Ipv6Addr::from_bits(own.to_bits() >> 64 << 64)),
+            v4 @ IpAddr::V4(_) => v4,
+        });
+        self.peers.check(self.hasher.hash_one(peer))?;
+        match self.paths.get(rate.name) {
+            Some(kind) => kind.check(self.hasher.hash_one(path)).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Forgets full buckets.
     pub fn tidy(&self) {
-        for kind in [&self.tokens, &self.accounts] {
+        for kind in [&self.tokens, &self.accounts, &self.peers].into_iter().chain(self.paths.values()) {
             kind.buckets.retain_recent();
             kind.buckets.shrink_to_fit();
         }
@@ -128,7 +157,7 @@ mod tests {
             .with(&TOKEN_RATE, 3, Source::Flag)
             .with(&ACCOUNT_RATE, 4, Source::Flag)
             .with(&RATE_BURST, 1, Source::Flag);
-        let limiter = Limiter::new(&settings);
+        let limiter = Limiter::new(&settings, []);
         let token = |name: &str| Caller { account: Some(Uuid::from_u128(1)), ..Caller::duty(name) };
         let left = |caller: &Caller| limiter.check(caller).map(|standing| standing.remaining);
         assert_eq!(left(&token("a")).ok(), Some(2));
@@ -142,5 +171,23 @@ mod tests {
         );
         assert!(fault.retry_after.is_some_and(|after| after >= Duration::from_secs(1)));
         assert_eq!(left(&Caller::operator("alice")).ok(), Some(2));
+    }
+
+    #[test]
+    fn each_open_path_has_its_own_bucket_and_an_address_one_for_all() {
+        let settings = Settings::default()
+            .with(&PEER_RATE, 3, Source::Flag)
+            .with(&ACCOUNT_RATE, 2, Source::Flag)
+            .with(&RATE_BURST, 1, Source::Flag);
+        let limiter = Limiter::new(&settings, [&ACCOUNT_RATE]);
+        let ask = |peer: &str, path: &str| {
+            let asked = limiter.check_open(peer.parse().ok(), &ACCOUNT_RATE, path);
+            asked.err().and_then(|fault| fault.limit.map(|limit| limit.setting))
+        };
+        assert_eq!([ask("192.0.2.1", "/a"), ask("192.0.2.2", "/a")], [None, None]);
+        assert_eq!(ask("192.0.2.3", "/a"), Some(ACCOUNT_RATE.name), "the path's two are spent, by whomever");
+        assert_eq!([ask("2001:db8::1", "/b"), ask("2001:db8::2", "/c"), ask("2001:db8::3", "/d")], [None; 3]);
+        assert_eq!(ask("2001:db8::4", "/e"), Some(PEER_RATE.name), "one network, one bucket");
+        assert_eq!(ask("2001:db8:0:1::1", "/e"), None);
     }
 }

@@ -11,13 +11,14 @@ use sl_actors::{
     caller::{Caller, Scope},
     idempotency::Ticket,
     page::PageRequest,
+    settings::Setting,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     front::Front,
-    input::{Input, Received},
+    input::{Input, Path, Received, Unproven},
     json,
     live::Session,
     query,
@@ -99,7 +100,9 @@ pub struct Performer {
 
 /// A request that was read without a fault and can be performed.
 pub type Prepared = Box<dyn FnOnce(Performer) -> BoxFuture<'static, Result<Answer, Fault>> + Send>;
-type Prepare = Box<dyn Fn(Received, usize) -> Result<Prepared, Fault> + Send + Sync>;
+/// Reads a request; awaits nothing but the proof of one that no token speaks for.
+type Prepare =
+    Box<dyn Fn(Received, usize, Performer) -> BoxFuture<'static, Result<Prepared, Fault>> + Send + Sync>;
 /// The properties of a type, each with its schema and whether it is required.
 pub type Properties = fn(&mut Schemas) -> BTreeMap<String, (Value, bool)>;
 /// Adds a type to the document's schemas and answers how to refer to it; nothing for the unit type.
@@ -141,8 +144,8 @@ pub struct Operation {
     pub answer: Shape,
     /// The types within lists, pages and optional bodies, which those do not name themselves.
     pub within: Vec<Shape>,
-    /// Whether it looks at headers and body as they came.
-    pub raw: bool,
+    /// How often a second one path of it is asked for at most, where it is open and takes a proof instead of a token.
+    pub rate: Option<&'static Setting>,
     prepare: Prepare,
 }
 
@@ -170,12 +173,17 @@ impl Operation {
         self.path.split('/').filter_map(|step| step.strip_prefix('{')?.strip_suffix('}'))
     }
 
-    /// Reads a request; JSON may be `depth` levels deep.
+    /// Reads a request; JSON may be `depth` levels deep. A proof that it carries is seen first.
     ///
     /// # Errors
     /// What is wrong with the request.
-    pub fn prepare(&self, received: Received, depth: usize) -> Result<Prepared, Fault> {
-        (self.prepare)(received, depth)
+    pub fn prepare(
+        &self,
+        received: Received,
+        depth: usize,
+        performer: Performer,
+    ) -> BoxFuture<'static, Result<Prepared, Fault>> {
+        (self.prepare)(received, depth, performer)
     }
 }
 
@@ -188,6 +196,7 @@ pub struct Draft {
     summary: String,
     description: &'static str,
     needs: Needs,
+    rate: Option<&'static Setting>,
     status: u16,
     also: BTreeMap<u16, &'static str>,
     columns: &'static [&'static str],
@@ -210,6 +219,7 @@ pub fn operation(
         summary: summary.into(),
         description: "",
         needs: Needs::Scope(Scope::Read),
+        rate: None,
         status: 200,
         also: BTreeMap::new(),
         columns: &[],
@@ -245,6 +255,12 @@ impl Draft {
     pub fn open(mut self) -> Self {
         self.needs = Needs::Open;
         self
+    }
+
+    /// For anybody whose request proves itself; each path of it is asked for so often a second at most.
+    #[must_use]
+    pub fn proven(self, rate: &'static Setting) -> Self {
+        Self { rate: Some(rate), ..self.open() }
     }
 
     /// Answers this status where it succeeds.
@@ -310,45 +326,33 @@ impl Draft {
         A::Output: Serialize + ToSchema,
     {
         let form = if is_unit::<A::Output>() { Form::Nothing } else { Form::Json };
-        self.finish::<Q, B, A::Output>(form, move |input| {
-            let action = make(input)?;
-            Ok(Box::new(move |performer: Performer| {
-                let Performer { front, account, caller, ticket, .. } = performer;
-                async move {
-                    let output = front.runtime.perform(account, caller, ticket, action).await?;
-                    let status = status(&output);
-                    if is_unit::<A::Output>() {
-                        return Ok(Answer { status, body: Body::Nothing });
-                    }
-                    Ok(Answer { status, body: written(&output)? })
-                }
-                .boxed()
-            }))
-        })
+        self.finish::<Q, B, A::Output>(form, move |input| Ok(performed(make(input)?, status)))
     }
 
-    /// Does this action, which reads headers and body itself, as they came. The body is told as `B`.
-    pub fn raw_action<B, A>(
+    /// Does this action once the request has proved itself. What `seen` makes sees the proof and answers what it proves;
+    /// only then is the body read.
+    pub fn proven_action<B, P, A>(
         self,
-        make: impl Fn(Received) -> Result<A, Fault> + Clone + Send + Sync + 'static,
+        seen: impl Fn(&Path, Unproven) -> Result<P, Fault> + Send + Sync + 'static,
+        make: impl Fn(P::Output, B) -> Result<A, Fault> + Clone + Send + Sync + 'static,
     ) -> Operation
     where
         B: DeserializeOwned + ToSchema + 'static,
+        P: Action,
         A: Action,
         A::Output: Serialize + ToSchema,
     {
-        let mut operation = self.finish::<(), B, A::Output>(Form::Json, |_| Err(Fault::internal("not raw")));
-        operation.raw = true;
-        operation.prepare = Box::new(move |received, _depth| {
-            let action = make(received)?;
-            Ok(Box::new(move |performer: Performer| {
-                let Performer { front, account, caller, ticket, .. } = performer;
-                async move {
-                    let output = front.runtime.perform(account, caller, ticket, action).await?;
-                    Ok(Answer { status: None, body: written(&output)? })
-                }
-                .boxed()
-            }))
+        let object = Schemas::is_object::<B>();
+        let mut operation = self.finish::<(), B, A::Output>(Form::Json, |_| Err(Fault::internal("unproven")));
+        operation.prepare = Box::new(move |received, depth, performer| {
+            let (make, seen) = (make.clone(), seen(&received.path, received.unproven));
+            let Performer { front, account, caller, .. } = performer;
+            async move {
+                let proven = front.runtime.perform(account, caller, None, seen?).await?;
+                let body = json::read(body_of::<B>(&received.body), json::Reading { depth, object })?;
+                Ok(performed(make(proven, body)?, |_| None))
+            }
+            .boxed()
         });
         operation
     }
@@ -433,23 +437,45 @@ impl Draft {
             body_required: serde_json::from_slice::<B>(b"null").is_err(),
             answer: shape::<T>,
             within: self.within,
-            raw: false,
-            prepare: Box::new(move |received, depth| {
-                let mut query = query::Query::parse(&received.query, &parameters)?;
-                let page = if lists { query.page()? } else { PageRequest::default() };
-                prepare(Input {
-                    query: query.read()?,
-                    body: json::read(body_of::<B>(&received.body), json::Reading { depth, object })?,
-                    caller: received.caller,
-                    path: received.path,
-                    page,
-                    expected: received.expected,
-                    last_event_id: received.last_event_id,
-                    unverified: received.unverified,
-                })
+            rate: self.rate,
+            prepare: Box::new(move |received, depth, _| {
+                let read = |received: Received| {
+                    let mut query = query::Query::parse(&received.query, &parameters)?;
+                    let page = if lists { query.page()? } else { PageRequest::default() };
+                    Ok(Input {
+                        query: query.read()?,
+                        body: json::read(body_of::<B>(&received.body), json::Reading { depth, object })?,
+                        caller: received.caller,
+                        path: received.path,
+                        page,
+                        expected: received.expected,
+                        last_event_id: received.last_event_id,
+                    })
+                };
+                std::future::ready(read(received).and_then(&prepare)).boxed()
             }),
         }
     }
+}
+
+/// An action that waits for whom it is done.
+fn performed<A>(action: A, status: fn(&A::Output) -> Option<u16>) -> Prepared
+where
+    A: Action,
+    A::Output: Serialize + ToSchema,
+{
+    Box::new(move |performer: Performer| {
+        let Performer { front, account, caller, ticket, .. } = performer;
+        async move {
+            let output = front.runtime.perform(account, caller, ticket, action).await?;
+            let status = status(&output);
+            if is_unit::<A::Output>() {
+                return Ok(Answer { status, body: Body::Nothing });
+            }
+            Ok(Answer { status, body: written(&output)? })
+        }
+        .boxed()
+    })
 }
 
 fn written<T: Serialize>(output: &T) -> Result<Body, Fault> {

@@ -90,13 +90,22 @@ pub const ACCOUNT_RATE: Setting = Setting::rate(
     10_000_000,
     "How many requests a second all tokens of one account may make on average; more are answered 429.",
 );
+/// How many requests an address has in a second.
+pub const PEER_RATE: Setting = Setting::rate(
+    "http.peer_rate",
+    1_000,
+    1,
+    10_000_000,
+    "How many requests a second that carry a proof instead of a token (inbound webhooks, oracle callbacks) one address, or \
+     one /64 of IPv6 addresses, may make; behind a proxy all of them come from its address.",
+);
 /// For how many seconds' worth of requests a token or account may save up.
 pub const RATE_BURST: Setting = Setting::count(
     "http.rate_burst",
     2,
     1,
     600,
-    "How many seconds' worth of its rate a token or account may spend at once.",
+    "How many seconds' worth of its rate a token, an account or an address may spend at once.",
 );
 /// How many live streams one daemon holds.
 pub const STREAMS: Setting = Setting::count(
@@ -144,6 +153,7 @@ pub const SETTINGS: &[&Setting] = &[
     &CONNECTIONS,
     &TOKEN_RATE,
     &ACCOUNT_RATE,
+    &PEER_RATE,
     &RATE_BURST,
     &STREAMS,
     &ACCOUNT_STREAMS,

@@ -9,7 +9,10 @@ use sl_store::{Batch, Code, Fault, NewEvent, Settlement, Work};
 use super::{Duty, Outcome};
 use crate::{
     Core,
-    services::dead_letters::{DeadLetter, Reason},
+    services::{
+        LISTENER,
+        dead_letters::{DeadLetter, Reason},
+    },
 };
 
 /// What an outcome came to, for metrics and status.
@@ -123,7 +126,10 @@ async fn bury(
     reason: Reason,
     fault: &Fault,
 ) -> Result<(Batch, Verdict), Fault> {
-    let mut batch = Batch::new();
+    let (mut batch, mut changes) = (Batch::new(), Batch::new());
+    duty.bury(core, work, fault, &mut changes).await?;
+    // What follows from an event that was heard is told as such to its end: a letter could be heard, and fail, for ever.
+    let follows = changes.events.iter().map(|event| &event.actor).find(|actor| actor.starts_with(LISTENER));
     let letter = DeadLetter::of(core, work, reason, fault);
     batch.insert(&letter);
     batch.event(NewEvent {
@@ -131,12 +137,12 @@ async fn bury(
         service: "dead_letters",
         kind: "dead_letter.created",
         subject: letter.head.id,
-        actor: format!("duty:{}", duty.name()),
+        actor: follows.cloned().unwrap_or_else(|| format!("duty:{}", duty.name())),
         request_id: None,
         origin: None,
         data: json!({"duty": work.duty, "subject": work.subject, "attempts": work.attempt, "reason": reason}),
     });
-    duty.bury(core, work, fault, &mut batch).await?;
+    batch.merge(changes);
     batch.settle(work.settle(Settlement::Remove));
     Ok((batch, Verdict::Dead))
 }

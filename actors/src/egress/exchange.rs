@@ -64,7 +64,7 @@ impl Egress {
     pub(super) async fn perform(&self, request: Request) -> Result<Response, EgressError> {
         let shared = &*self.0;
         let limit = request.max_response.unwrap_or(u64::MAX).min(shared.limits.response_body);
-        let redirects = request.redirects;
+        let (redirects, head_only) = (request.redirects, request.head_only);
         let mut exchange = Exchange::new(request, &shared.limits)?;
         let mut followed = 0;
         loop {
@@ -75,7 +75,10 @@ impl Egress {
             };
             let Some(target) = target else {
                 let gzip = body::is_gzip(response.headers());
-                let body = body::read(&mut response, limit, gzip).await?;
+                let body = match head_only {
+                    true => Bytes::new(),
+                    false => body::read(&mut response, limit, gzip).await?,
+                };
                 return Ok(exchange.answer(&mut response, body, gzip, followed > 0));
             };
             let limit = if redirects == Redirects::Refuse { 0 } else { shared.limits.redirects };

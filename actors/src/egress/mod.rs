@@ -77,6 +77,8 @@ pub struct Request {
     pub max_response: Option<u64>,
     /// What becomes of redirects.
     pub redirects: Redirects,
+    /// Whether the response's body is left unread: whoever asks only wants to know how it was answered.
+    pub head_only: bool,
 }
 
 /// What becomes of redirects.
@@ -98,7 +100,7 @@ pub struct Response {
     pub status: StatusCode,
     /// Its headers; of a decompressed body without `Content-Encoding` and `Content-Length`.
     pub headers: HeaderMap,
-    /// The whole body, decompressed where it was gzip.
+    /// The whole body, decompressed where it was gzip; empty where it was left unread.
     pub body: Bytes,
     /// Where it came from in the end.
     pub url: Url,
@@ -130,6 +132,7 @@ impl Request {
             timeout: None,
             max_response: None,
             redirects: Redirects::Follow,
+            head_only: false,
         }
     }
 }

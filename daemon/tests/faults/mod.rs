@@ -3,6 +3,7 @@
 mod actions;
 mod canary;
 mod database;
+mod events;
 mod neighbours;
 mod requests;
 mod start;

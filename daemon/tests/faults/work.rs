@@ -20,21 +20,21 @@ const EFFECT: &str = "export default async (params, context) => {\n\
 }";
 
 /// What is the same for every daemon of one test.
-struct Setting {
-    database: Database,
-    sink: Sink,
+pub(super) struct Setting {
+    pub database: Database,
+    pub sink: Sink,
     dsn: String,
 }
 
 impl Setting {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let database = Database::fresh().await;
         let dsn = database.dsn();
         Self { database, sink: Sink::start(), dsn }
     }
 
     /// Another daemon. A short lease makes the tests short; what it bounds scales with it.
-    fn daemon(&self) -> Daemon {
+    pub fn daemon(&self) -> Daemon {
         Daemon::start(&[
             ("DATABASE_URL", &self.dsn),
             ("SECRET_ENCRYPTION_KEY", KEY),

@@ -15,5 +15,5 @@ mod secrets;
 mod tokens;
 mod tour;
 mod triggers;
-mod wallets;
+pub mod wallets;
 mod webhooks;

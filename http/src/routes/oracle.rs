@@ -6,14 +6,14 @@ use sl_actors::{
     caller::Scope,
     pause::{NewPause, Resume, Target},
     services::oracle::{
-        Callback, CancelRequest, CreateRequest, FetchRequest, ListRequests, NewOracleRequest,
-        OracleRequestView, OracleSource, OracleUpdate, RequestFilters, RotateSourceSecret, SignedCallback,
-        UpdateRequest,
+        CALLBACK_RATE, Callback, CancelRequest, CreateRequest, FetchRequest, ListRequests, NewOracleRequest,
+        OracleRequestView, OracleSource, OracleUpdate, ProveCallback, RequestFilters, RotateSourceSecret,
+        SignedCallback, UpdateRequest,
     },
 };
 
 use crate::{
-    input::Input,
+    input::{Input, Unproven},
     operation::{Operation, operation},
     resource::{Place, resource},
     routes::system::{pause, resume},
@@ -92,20 +92,20 @@ fn requests() -> Vec<Operation> {
                 "Needs no token: the body is signed with the secret of a source that the request asks, by the headers \
                  webhook-id (the request's id), webhook-timestamp and webhook-signature (Standard Webhooks).",
             )
-            .open()
-            .action(|input: Input<(), OracleUpdate>| {
-                let signed = signed(&input)?;
-                Ok(Callback { request_id: input.id("request")?, update: input.body, signed })
-            }),
+            .proven(&CALLBACK_RATE)
+            .proven_action(
+                |path, unproven| Ok(ProveCallback { request_id: path.id("request")?, signed: signed(&unproven)? }),
+                |proven, update| Ok(Callback { proven, update }),
+            ),
     ]
 }
 
-fn signed<Q, B>(input: &Input<Q, B>) -> Result<SignedCallback, Fault> {
-    let header = |name| input.unverified.header(name);
+fn signed(unproven: &Unproven) -> Result<SignedCallback, Fault> {
+    let header = |name| unproven.header(name);
     Ok(SignedCallback {
         id: header("webhook-id")?,
         timestamp: header("webhook-timestamp")?,
         signature: header("webhook-signature")?,
-        body: input.unverified.body.clone(),
+        body: unproven.body.clone(),
     })
 }

@@ -7,7 +7,7 @@ use sl_actors::{
     pause::{NewPause, Resume, Target},
     services::triggers::{
         DeliveryFilters, DeliveryView, EnableTrigger, FetchDelivery, FireTrigger, Inbound, ListDeliveries,
-        NewFire, NewSecret, ReceiveHook, Redeliver, RotateSecret, Trigger,
+        NewFire, NewSecret, ProveHook, RATE, ReceiveHook, Redeliver, RotateSecret, Trigger,
     },
 };
 
@@ -40,13 +40,15 @@ pub(super) fn table() -> Vec<Operation> {
     all.push(
         operation(Method::POST, HOOK, "hooks.receive", "Take a request to a webhook's URL")
             .told("Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time.")
-            .open()
+            .proven(&RATE)
             .status(202)
-            .raw_action::<Value, _>(|received| {
-                let headers = received.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-                let inbound = Inbound::new(headers, received.body.clone());
-                Ok(ReceiveHook { token: received.path.name("hook_token")?, inbound })
-            }),
+            .proven_action(
+                |path, unproven| {
+                    let inbound = Inbound::new(unproven.headers(), unproven.body.clone());
+                    Ok(ProveHook { token: path.name("hook_token")?, inbound })
+                },
+                |proven, payload: Value| Ok(ReceiveHook { proven, payload }),
+            ),
     );
     all
 }

@@ -6,7 +6,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::server::{Answer, Running, send, start};
+use sl_actors::services::oracle::CALLBACK_RATE;
+use sl_http::{Config, settings::PEER_RATE};
+
+use crate::server::{Answer, Running, send, start, start_with};
 
 struct Asked {
     server: Running,
@@ -16,7 +19,10 @@ struct Asked {
 }
 
 async fn asked() -> Asked {
-    let server = start().await;
+    asked_of(start().await).await
+}
+
+async fn asked_of(server: Running) -> Asked {
     let account = server.account().await;
     let new = json!({"name": "later", "url": "https://later.invalid/"});
     let source = server.post(&format!("{account}/oracle/sources"), new).await.json();
@@ -39,11 +45,16 @@ impl Asked {
     }
 
     async fn call(&self, timestamp: i64, signature: &str, body: &str) -> Answer {
+        self.call_keyed(timestamp, signature, body, None).await
+    }
+
+    async fn call_keyed(&self, timestamp: i64, signature: &str, body: &str, key: Option<&str>) -> Answer {
         let call = self.server.bare(Method::POST, &format!("{}/callback", self.path()));
         let call = call
             .header("webhook-id", &self.request)
             .header("webhook-timestamp", timestamp)
             .header("webhook-signature", signature);
+        let call = key.into_iter().fold(call, |call, key| call.header("idempotency-key", key));
         send(call.header("content-type", "application/json").body(body.to_owned())).await
     }
 }
@@ -70,5 +81,52 @@ async fn the_bytes_that_were_signed_are_the_bytes_that_were_sent() {
     let other = body.replace("50", "51");
     let answer = asked.call(now, &asked.signature(now, &other), &other).await;
     assert_eq!(answer.problem(), "invalid_state");
+    asked.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_answer_is_told_to_who_can_sign_alone() {
+    let asked = asked().await;
+    let now = asked.server.runtime.core().clock.now().timestamp();
+    let body = "{\"status\": \"succeeded\", \"result\": 7}";
+    let signature = asked.signature(now, body);
+    let first = asked.call_keyed(now, &signature, body, Some("k1")).await;
+    assert_eq!((first.status, first.header("idempotency-replayed")), (StatusCode::OK, None), "{first:?}");
+    let again = asked.call_keyed(now, &signature, body, Some("k1")).await;
+    assert_eq!((again.header("idempotency-replayed"), &again.text), (Some("true"), &first.text));
+    for (forged, at) in [("v1,AAAA".to_owned(), now), (asked.signature(now - 400, body), now - 400)] {
+        let refused = asked.call_keyed(at, &forged, body, Some("k1")).await;
+        assert_eq!(refused.problem(), "unauthorized", "{refused:?}");
+        assert!(!refused.text.contains("succeeded"), "{refused:?}");
+    }
+    asked.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_token_is_held_to_a_rate() {
+    let asked = asked_of(start_with(&[(&CALLBACK_RATE, 2), (&PEER_RATE, 6)], Config::default()).await).await;
+    let mut codes = Vec::new();
+    for _ in 0..5 {
+        let refused = asked.call(0, "v1,AAAA", "{}").await;
+        codes.push(refused.problem());
+        if refused.status == StatusCode::TOO_MANY_REQUESTS {
+            assert_eq!(refused.json()["setting"], CALLBACK_RATE.name, "{refused:?}");
+            assert!(refused.header("retry-after").is_some(), "{refused:?}");
+        }
+    }
+    assert_eq!(codes[..4], ["unauthorized"; 4], "as many at once as two seconds bring");
+    assert_eq!(codes[4], "rate_limited");
+    let mut settings = Vec::new();
+    for number in 0..10 {
+        let hook = format!("/hooks/{number:064x}");
+        let answer = send(asked.server.bare(Method::POST, &hook).json(&json!({}))).await;
+        settings.push(answer.json()["setting"].as_str().map(str::to_owned));
+    }
+    assert_eq!(settings[0], None, "nobody has called this one: {settings:?}");
+    assert_eq!(
+        settings[9].as_deref(),
+        Some(PEER_RATE.name),
+        "whoever tries tokens is one address: {settings:?}"
+    );
     asked.server.stop().await;
 }

@@ -305,3 +305,10 @@ async fn anothers_thing_is_told_as_a_missing_one() {
     }
     stage.server.stop().await;
 }
+
+#[test]
+fn whoever_comes_without_a_token_and_says_something_is_held_to_a_rate() {
+    for operation in routes::all().iter().filter(|operation| operation.needs == Needs::Open) {
+        assert_eq!(operation.rate.is_some(), operation.mutates(), "{}", operation.id);
+    }
+}

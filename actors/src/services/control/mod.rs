@@ -84,6 +84,6 @@ pub const SERVICE: Service = Service {
     layer: "engine",
     capabilities: &["pause", "resume", "why", "limits", "audit", "events", "status"],
     tables: &[Pause::TABLE, IdempotencyRecord::TABLE, ReaderPosition::TABLE],
-    duties: |_| vec![Arc::new(EventRetention), Arc::new(RecordExpiry), Arc::new(EventReader)],
+    duties: |_| vec![Arc::new(EventRetention), Arc::new(RecordExpiry), Arc::new(EventReader::default())],
     ..Service::NOTHING
 };

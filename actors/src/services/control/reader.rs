@@ -5,10 +5,10 @@
 //! lease ran out is refused, and a crash between two pages repeats nothing. Hints wake it; a slow poll makes up for lost
 //! ones. While nothing listens it reads no events and only notes where the log ends.
 //!
-//! A page from which nothing can be made to follow is tried again, then event by event; the services that cannot take
-//! the one event in the way are passed over for it, and that is told as `event_reader.skipped`.
+//! A page from which nothing can be made to follow is tried again, then event by event. The one event in the way is heard
+//! without the services that cannot take it, and without no other: that is told as `event_reader.skipped`.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use serde_json::json;
@@ -42,8 +42,25 @@ const TRIES: u32 = 3;
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
 /// Lets services hear events.
-#[derive(Clone, Copy, Debug)]
-pub struct EventReader;
+#[derive(Clone, Debug)]
+pub struct EventReader {
+    /// The services that hear, by name.
+    hearing: Vec<(&'static str, Hear)>,
+}
+
+impl Default for EventReader {
+    /// For every service that hears.
+    fn default() -> Self {
+        Self::of(services::ALL.iter().filter_map(|service| Some((service.name, service.hear?))))
+    }
+}
+
+impl EventReader {
+    /// For these services and no others.
+    pub fn of(hearing: impl IntoIterator<Item = (&'static str, Hear)>) -> Self {
+        Self { hearing: hearing.into_iter().collect() }
+    }
+}
 
 impl Duty for EventReader {
     fn name(&self) -> &'static str {
@@ -69,7 +86,7 @@ impl Duty for EventReader {
 
     fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let mut reading = Reading::new(core);
+            let mut reading = Reading::new(core, &self.hearing);
             loop {
                 if attempt.cancel.is_cancelled() {
                     return Outcome::Release;
@@ -102,6 +119,7 @@ enum Step {
 
 struct Reading<'a> {
     core: &'a Arc<Core>,
+    hearing: &'a [(&'static str, Hear)],
     position: Option<ReaderPosition>,
     noted: Instant,
     /// Whether the position has moved on since it was written.
@@ -113,8 +131,9 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(core: &'a Arc<Core>) -> Self {
-        Self { core, position: None, noted: Instant::now(), unnoted: false, looks: 0, tries: 0, singly: 0 }
+    fn new(core: &'a Arc<Core>, hearing: &'a [(&'static str, Hear)]) -> Self {
+        let noted = Instant::now();
+        Self { core, hearing, position: None, noted, unnoted: false, looks: 0, tries: 0, singly: 0 }
     }
 
     /// Waits for a hint, but not through a pause.
@@ -159,7 +178,7 @@ impl<'a> Reading<'a> {
         let Some(last) = events.last().map(|event| event.position) else {
             return self.pass(current, tail).await;
         };
-        match self.hear(&current, last, &events, None).await {
+        match self.hear(&current, last, &events, &BTreeMap::new()).await {
             Ok(()) => {
                 self.singly = self.singly.saturating_sub(1);
                 Ok(Step::More)
@@ -210,22 +229,21 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Lets the services hear a page and commits what follows with the moved position; without some of the services where
-    /// they are told.
+    /// Lets the services hear a page and commits what follows with the moved position; but for those that are stuck, each
+    /// for its reason.
     async fn hear(
         &mut self,
         current: &ReaderPosition,
         last: sl_store::Position,
         events: &[Event],
-        without: Option<(&[&'static str], &Fault)>,
+        stuck: &BTreeMap<&'static str, Fault>,
     ) -> Result<(), Fault> {
         let mut batch = Batch::new();
-        let passed_over = without.map(|(names, _)| names).unwrap_or_default();
-        for (name, hear) in hearing().filter(|(name, _)| !passed_over.contains(name)) {
+        for (name, hear) in self.hearing.iter().filter(|(name, _)| !stuck.contains_key(name)) {
             hear(self.core, events, &mut batch).await.map_err(|fault| fault.because(name))?;
         }
-        if let (Some((names, fault)), Some(event)) = (without, events.first()) {
-            batch.event(skipped(names, event, fault));
+        if let (false, Some(event)) = (stuck.is_empty(), events.first()) {
+            batch.event(skipped(stuck, event));
         }
         let mut moved = current.clone();
         moved.position = last;
@@ -265,21 +283,54 @@ impl<'a> Reading<'a> {
             return Ok(Step::More);
         };
         tracing::error!(position = %event.position, kind = event.kind, %fault, "An event could not be heard by every service");
-        let names: Vec<&'static str> = hearing().map(|(name, _)| name).collect();
-        for name in &names {
-            let without = Some((std::slice::from_ref(name), &fault));
-            if self.hear(current, event.position, events, without).await.is_ok() {
-                return Ok(Step::More);
+        self.pass_over(current, event, fault).await
+    }
+
+    /// Lets an event be heard without the fewest services that it has to be heard without. Who cannot even hear it is known
+    /// at once; whose part the store refuses shows when it is left out.
+    async fn pass_over(
+        &mut self,
+        current: &ReaderPosition,
+        event: &Event,
+        fault: Fault,
+    ) -> Result<Step, Fault> {
+        let alone = std::slice::from_ref(event);
+        let mut deaf = BTreeMap::new();
+        for (name, hear) in self.hearing {
+            match hear(self.core, alone, &mut Batch::new()).await {
+                Ok(()) => {}
+                Err(fault) if fault.code == Code::Unavailable => return Err(fault),
+                Err(fault) => {
+                    deaf.insert(*name, fault);
+                }
             }
         }
-        self.hear(current, event.position, events, Some((&names, &fault))).await?;
-        Ok(Step::More)
+        let others = self.hearing.iter().map(|(name, _)| *name).filter(|name| !deaf.contains_key(name));
+        let mut refused = fault;
+        for left_out in fewest_first(&others.collect::<Vec<_>>()) {
+            let mut stuck = deaf.clone();
+            stuck.extend(left_out.into_iter().map(|name| (name, refused.clone())));
+            match self.hear(current, event.position, alone, &stuck).await {
+                Ok(()) => return Ok(Step::More),
+                Err(fault) if fault.code == Code::Unavailable => return Err(fault),
+                Err(fault) => refused = fault,
+            }
+        }
+        Err(refused)
     }
 }
 
-/// The services that hear, by name.
-fn hearing() -> impl Iterator<Item = (&'static str, Hear)> {
-    services::ALL.iter().filter_map(|service| Some((service.name, service.hear?)))
+/// Every choice among a few, beginning with none of them, smaller ones before larger ones.
+fn fewest_first(among: &[&'static str]) -> Vec<Vec<&'static str>> {
+    let mut choices: Vec<Vec<&'static str>> = vec![Vec::new()];
+    for one in among {
+        choices.extend(choices.clone().into_iter().map(|mut choice| {
+            choice.push(*one);
+            choice
+        }));
+    }
+    choices.sort_by_key(Vec::len);
+    choices
 }
 
 /// Whether any row of any service waits for events.
@@ -293,7 +344,9 @@ async fn anybody_listens(core: &Core) -> Result<bool, Fault> {
     Ok(false)
 }
 
-fn skipped(services: &[&'static str], event: &Event, fault: &Fault) -> NewEvent {
+fn skipped(stuck: &BTreeMap<&'static str, Fault>, event: &Event) -> NewEvent {
+    let errors: BTreeMap<&str, String> =
+        stuck.iter().map(|(name, fault)| (*name, fault.to_string())).collect();
     NewEvent {
         account: SYSTEM,
         service: "control",
@@ -303,7 +356,21 @@ fn skipped(services: &[&'static str], event: &Event, fault: &Fault) -> NewEvent 
         request_id: None,
         origin: None,
         data: json!({
-            "services": services, "event": event.position.to_string(), "kind": event.kind, "error": fault.to_string(),
+            "services": stuck.keys().collect::<Vec<_>>(), "event": event.position.to_string(), "kind": event.kind,
+            "errors": errors,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smaller_choices_come_first() {
+        let choices = fewest_first(&["a", "b", "c"]);
+        let lengths: Vec<usize> = choices.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [0, 1, 1, 1, 2, 2, 2, 3]);
+        assert!(choices.contains(&vec!["a", "c"]), "{choices:?}");
     }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     CALLBACK_WINDOW,
+    judge::Answer,
     request::OracleRequest,
     requests,
     source::OracleSource,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     Core,
-    action::{Action, Tenant},
+    action::{Action, Order, Tenant},
     settings::write_duration,
 };
 
@@ -34,21 +35,27 @@ pub struct SignedCallback {
     pub body: Bytes,
 }
 
-/// Takes an answer that a source's resolver signed. A replay says what is known, and has no further effect.
+/// Sees which source's resolver has signed a callback, before anything of it is read or told.
 #[derive(Debug)]
-pub struct Callback {
+pub struct ProveCallback {
     /// The request.
     pub request_id: Uuid,
-    /// What is said.
-    pub update: OracleUpdate,
     /// How it is signed.
     pub signed: SignedCallback,
 }
 
-impl Action for Callback {
-    type Output = OracleCallbackView;
+/// Whose resolver a genuine callback comes from, and about which request.
+#[derive(Clone, Copy, Debug)]
+pub struct ProvenCallback {
+    request_id: Uuid,
+    source_id: Uuid,
+}
 
-    async fn run(self, tenant: &Tenant) -> Result<OracleCallbackView, Fault> {
+impl Action for ProveCallback {
+    type Output = ProvenCallback;
+    const ORDER: Order = Order::Concurrent;
+
+    async fn run(self, tenant: &Tenant) -> Result<ProvenCallback, Fault> {
         self.signed.check_time(&tenant.core)?;
         // Whoever cannot sign is told nothing of what there is.
         let refused = || {
@@ -56,30 +63,47 @@ impl Action for Callback {
                 "the signature is none of a source that the request asks, over webhook-id, the request's id";
             Fault::new(Code::Unauthorized, told)
         };
-        if self.signed.id.parse() != Ok(self.request_id) {
+        let request_id = self.request_id;
+        if self.signed.id.parse() != Ok(request_id) {
             return Err(refused());
         }
-        let found: Option<OracleRequest> = tenant.core.store.find(tenant.key(self.request_id)).await?;
-        let request = found.ok_or_else(refused)?;
-        let named = |id: &&Uuid| self.update.data_source_id.is_none_or(|named| named == **id);
-        for source in request.question.source_ids.iter().filter(named) {
-            let row: Option<OracleSource> = tenant.core.store.find(tenant.key(*source)).await?;
+        let found: Option<OracleRequest> = tenant.core.store.find(tenant.key(request_id)).await?;
+        for source_id in found.ok_or_else(refused)?.question.source_ids {
+            let row: Option<OracleSource> = tenant.core.store.find(tenant.key(source_id)).await?;
             let Some(row) = row else { continue };
             if self.signed.is_signed_with(&row.open(&tenant.core)?.secret) {
-                return self.apply(tenant, *source).await;
+                return Ok(ProvenCallback { request_id, source_id });
             }
         }
         Err(refused())
     }
 }
 
-impl Callback {
+/// Takes an answer that a source's resolver signed. A replay says what is known, and has no further effect.
+#[derive(Debug)]
+pub struct Callback {
+    /// Whose answer it is.
+    pub proven: ProvenCallback,
+    /// What is said.
+    pub update: OracleUpdate,
+}
+
+impl Action for Callback {
+    type Output = OracleCallbackView;
+
     /// Answers for one source. Its resolver is told of that source alone: what others answered could be copied.
-    async fn apply(&self, tenant: &Tenant, source: Uuid) -> Result<OracleCallbackView, Fault> {
-        let view = requests::update(tenant, self.request_id, &self.update, Some(source)).await?;
-        let answer = view.answers.into_iter().find(|answer| answer.source_id == source);
-        let answer = answer.ok_or_else(|| Fault::internal("an answer is lost"))?;
-        Ok(OracleCallbackView { id: view.id, status: view.status, answer })
+    async fn run(self, tenant: &Tenant) -> Result<OracleCallbackView, Fault> {
+        let ProvenCallback { request_id, source_id } = self.proven;
+        if self.update.data_source_id.is_some_and(|named| named != source_id) {
+            let told = "the signature is that of another source that the request asks";
+            return Err(Fault::field("/data_source_id", "signature", told));
+        }
+        let view = |request: &OracleRequest| {
+            let answer = request.answers.iter().find(|answer| answer.source_id == source_id);
+            let answer = answer.cloned().unwrap_or_else(|| Answer::waiting(source_id));
+            OracleCallbackView { id: request.head.id, status: request.status, answer }
+        };
+        requests::update(tenant, request_id, &self.update, Some(source_id), view).await
     }
 }
 

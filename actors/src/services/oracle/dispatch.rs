@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
-use sl_store::{Batch, Code, Fault, Key, RetryPolicy, SYSTEM, Settle, Settlement, Work};
+use sl_store::{Batch, Code, Fault, Key, NewWork, RetryPolicy, SYSTEM, Settle, Settlement, Work};
 use uuid::Uuid;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     ask::{self, Asked, Said},
     ending::{self, TRIES},
     judge::AnswerStatus,
-    rate::{self, Rate},
+    rate::{self, Rate, Turn},
     request::{AttemptRecord, OracleRequest, RequestStatus},
     source::OracleSource,
 };
@@ -94,6 +94,10 @@ fn source_of(work: &Work) -> Uuid {
 async fn perform(core: &Arc<Core>, work: &Work) -> Result<Outcome, Fault> {
     let key = Key::new(work.account, work.subject);
     let source_id = source_of(work);
+    if work.subject == source_id {
+        rate::wake(core, work.account, source_id).await?;
+        return Ok(Outcome::Done(Batch::new()));
+    }
     let waits = |request: &OracleRequest| {
         let waiting =
             |answer: &super::Answer| answer.source_id == source_id && answer.status == AnswerStatus::Waiting;
@@ -108,8 +112,11 @@ async fn perform(core: &Arc<Core>, work: &Work) -> Result<Outcome, Fault> {
     let (asked, number, began) = match &usable {
         None => (None, 0, core.clock.now()),
         Some(source) => {
-            if let Some(until) = turn(core, &settings, work.account, source).await? {
-                return Ok(Outcome::Again(until, Batch::new()));
+            match rate::take(core, work, &gates(&settings, work.account, source)).await? {
+                Turn::Taken => {}
+                Turn::Waits => return Ok(Outcome::Settled),
+                Turn::Crowded(until) => return Ok(Outcome::Again(until, Batch::new())),
+                Turn::Lost => return Ok(Outcome::Lost),
             }
             let began = core.clock.now();
             (Some(ask::ask(core, &settings, source, &request).await), request.asked(source_id) + 1, began)
@@ -136,14 +143,10 @@ async fn perform(core: &Arc<Core>, work: &Work) -> Result<Outcome, Fault> {
     Err(Fault::new(Code::Conflict, "the request changed at every try"))
 }
 
-/// Takes a turn at the source, or answers when there is one.
-async fn turn(
-    core: &Core,
-    settings: &Settings,
-    account: Uuid,
-    source: &OracleSource,
-) -> Result<Option<DateTime<Utc>>, Fault> {
-    rate::take(core, account, &gates(settings, account, source)).await
+/// Adds that a source's line is woken: what waits there is to be asked otherwise, or not at all.
+pub(super) fn rouse(core: &Core, source: &OracleSource, batch: &mut Batch) {
+    let (account, id) = (source.head.account_id, source.head.id);
+    batch.enqueue(NewWork::new(core.ids.next(), DUTY, account, id, core.clock.now()).gate(id));
 }
 
 /// Where a turn is needed to ask a source.

@@ -1,7 +1,7 @@
 //! Why a request waits, as far as only this service knows.
 
 use futures_util::future::BoxFuture;
-use sl_store::{Fault, Key, SYSTEM};
+use sl_store::{Fault, Key, SYSTEM, WorkQuery};
 use uuid::Uuid;
 
 use super::{
@@ -96,6 +96,15 @@ async fn rated(
     let found: Option<OracleSource> = core.store.find(Key::new(account, answer.source_id)).await?;
     let Some(source) = found else { return Ok(None) };
     let until = rate::wait(core, account, &dispatch::gates(settings, account, &source)).await?;
+    let query = WorkQuery {
+        account: Some(account),
+        subject: Some(request.head.id),
+        gate: Some(source.head.id),
+        limit: 1,
+        ..WorkQuery::default()
+    };
+    let place = core.store.work(query).await?.first().map(|item| item.due_at);
+    let until = until.map(|free| free.max(place.unwrap_or(free)));
     let all = settings.count(&ACCOUNT_RATE);
     let told = |until| {
         let cause =

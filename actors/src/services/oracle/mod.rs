@@ -36,7 +36,7 @@ use std::sync::Arc;
 use sl_store::Entity as _;
 
 pub use self::{
-    callback::{Callback, SignedCallback},
+    callback::{Callback, ProveCallback, ProvenCallback, SignedCallback},
     judge::{Aggregation, Answer, AnswerStatus, Method as AggregationMethod},
     rate::{OracleGate, Rate},
     request::{AttemptRecord, OracleRequest, Question, RequestStatus},
@@ -143,6 +143,14 @@ pub const DEADLINES: Setting = Setting::count(
     1_000,
     "How many oracle requests one daemon lets expire at once.",
 );
+/// How often one request may be called back.
+pub const CALLBACK_RATE: Setting = Setting::count(
+    "oracle.callback_rate",
+    10,
+    1,
+    10_000,
+    "How many callbacks a second one oracle request takes in one daemon, signed or not.",
+);
 /// How old a signed callback may be.
 pub const CALLBACK_WINDOW: Setting = Setting::millis(
     "oracle.callback_window",
@@ -174,6 +182,7 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &WORKERS,
     &DELIVERIES,
     &DEADLINES,
+    &CALLBACK_RATE,
     &CALLBACK_WINDOW,
     &KEPT_FOR,
     &retention::EVERY,

@@ -12,6 +12,7 @@ use super::{
     judge::{Aggregation, Answer, AnswerStatus, Method},
     text::JsonText,
 };
+use crate::services::LISTENER;
 
 /// Where a request stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -151,8 +152,10 @@ impl OracleRequest {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    /// The event of where it stands now.
+    /// The event of where it stands now. Where somebody asked who follows from an event that was heard, so does everything
+    /// that comes of it.
     pub(super) fn event(&self, actor: String) -> NewEvent {
+        let follows = Some(&self.question.actor).filter(|actor| actor.starts_with(LISTENER));
         let sources = &self.question.source_ids;
         let mut data = json!({"status": self.status.as_str(), "data_source_ids": sources});
         if let (Some(error), Value::Object(data)) = (&self.error, &mut data) {
@@ -163,7 +166,7 @@ impl OracleRequest {
             service: NAME,
             kind: self.status.event(),
             subject: self.head.id,
-            actor,
+            actor: follows.cloned().unwrap_or(actor),
             request_id: self.question.request_id.clone(),
             origin: None,
             data,

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use chrono::TimeDelta;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sl_store::{Batch, Cell, Code, Entity as _, Fault, Filter, Head, NewWork};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -229,17 +229,19 @@ impl Action for UpdateRequest {
     type Output = OracleRequestView;
 
     async fn run(self, tenant: &Tenant) -> Result<OracleRequestView, Fault> {
-        update(tenant, self.request_id, &self.update, self.update.data_source_id).await
+        update(tenant, self.request_id, &self.update, self.update.data_source_id, OracleRequest::view).await
     }
 }
 
-/// Applies an update; a repeat of what is known is answered with what is stored.
-pub(super) async fn update(
+/// Applies an update; a repeat of what is known is answered with what is stored. The view is what is answered, and kept as
+/// the answer of an `Idempotency-Key`.
+pub(super) async fn update<T: Serialize + Send>(
     tenant: &Tenant,
     id: Uuid,
     update: &OracleUpdate,
     source: Option<Uuid>,
-) -> Result<OracleRequestView, Fault> {
+    view: impl Fn(&OracleRequest) -> T,
+) -> Result<T, Fault> {
     let told = update.error.as_deref().unwrap_or_default();
     Check::new().text("/error", told, 0..=2_000).finish()?;
     for _ in 0..TRIES {
@@ -250,14 +252,14 @@ pub(super) async fn update(
         });
         let mut batch = Batch::new();
         if !apply(tenant, &mut request, update, source, &mut batch).await? {
-            return tenant.commit(Batch::new(), request.view()).await;
+            return tenant.commit(Batch::new(), view(&request)).await;
         }
         batch.event(request.event(tenant.caller.actor.clone()));
         batch.replace(&mut request, tenant.now());
-        match tenant.commit(batch, request.view()).await {
-            Ok(view) => {
+        match tenant.commit(batch, view(&request)).await {
+            Ok(told) => {
                 ending::ring(&tenant.core, &request);
-                return Ok(view);
+                return Ok(told);
             }
             // A stored answer of the same key is a conflict as well; the front end tells them apart.
             Err(fault) if fault.code == Code::Conflict && tenant.ticket.is_none() => {}

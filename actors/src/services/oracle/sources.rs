@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    MAX_SOURCES, NAME,
+    MAX_SOURCES, NAME, dispatch,
     rate::{OracleGate, Rate},
     source::{Confidential, OracleSource, ResultType, SourceKind},
 };
@@ -207,8 +207,9 @@ impl Resource for OracleSource {
         Ok(made)
     }
 
-    async fn amend(&mut self, patch: AmendSource, tenant: &Tenant, _batch: &mut Batch) -> Result<(), Fault> {
+    async fn amend(&mut self, patch: AmendSource, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
         let mut check = Check::new();
+        let before = (self.rate_limit, self.enabled);
         let text =
             |new: Option<String>, old: &String| new.map_or_else(|| old.clone(), |new| new.trim().to_owned());
         (self.name, self.url) = (text(patch.name, &self.name), text(patch.url, &self.url));
@@ -234,12 +235,16 @@ impl Resource for OracleSource {
             self.envelope = confidential.seal(&tenant.core, self.head.key())?;
         }
         self.check(tenant, &mut check);
+        if before != (self.rate_limit, self.enabled) {
+            dispatch::rouse(&tenant.core, self, batch);
+        }
         check.finish()
     }
 
     async fn retire(&self, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
         let key = tenant.key(self.head.id);
         batch.writes.push(Write::Remove { table: OracleGate::TABLE, key, expect: Expect::Any });
+        dispatch::rouse(&tenant.core, self, batch);
         Ok(())
     }
 

@@ -2,17 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use sl_store::{Batch, Event, EventQuery, Fault, Position, Query, SYSTEM};
+use sl_store::{Batch, Event, Fault, Query, SYSTEM};
 use uuid::Uuid;
 
 use super::{delivery::Delivery, named::Cause, trigger::Trigger};
-use crate::{Core, resource::Resource as _, services::LISTENER};
-
-/// A trigger that is older than this was made before whatever is heard now.
-const YOUNG: TimeDelta = TimeDelta::hours(1);
+use crate::{Core, resource, services::LISTENER};
 
 /// So many triggers are read at a time.
 const PAGE: usize = 500;
@@ -33,10 +29,8 @@ pub(super) fn hear<'a>(
         for (account, events) in by_account {
             for trigger in listening(core, account).await? {
                 let wanted: Vec<&&Event> = events.iter().filter(|event| is_wanted(&trigger, event)).collect();
-                if wanted.is_empty() {
-                    continue;
-                }
-                let made = made(core, &trigger).await?;
+                let Some(first) = wanted.first() else { continue };
+                let made = resource::made(core, &trigger, first.at).await?;
                 for event in wanted.into_iter().filter(|event| event.position > made) {
                     fire(core, &trigger, event, batch);
                 }
@@ -59,21 +53,6 @@ async fn listening(core: &Core, account: Uuid) -> Result<Vec<Trigger>, Fault> {
             return Ok(found);
         }
     }
-}
-
-/// Where in the log the trigger was made; the beginning where that is long past.
-async fn made(core: &Core, trigger: &Trigger) -> Result<Position, Fault> {
-    if core.clock.now() - trigger.head.created_at > YOUNG {
-        return Ok(Position::default());
-    }
-    let query = EventQuery {
-        account: Some(trigger.head.account_id),
-        kind: Some(Trigger::LIFE.created.to_owned()),
-        subject: Some(trigger.head.id),
-        limit: 1,
-        ..EventQuery::default()
-    };
-    Ok(core.store.events(query).await?.first().map(|event| event.position).unwrap_or_default())
 }
 
 fn is_wanted(trigger: &Trigger, event: &Event) -> bool {

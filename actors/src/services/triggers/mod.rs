@@ -45,7 +45,7 @@ pub use self::{
     delivery::{Delivery, DeliveryView},
     duty::{Deliveries, Outcomes},
     named::{Cause, DeliveryStatus, Scheme, TriggerType},
-    receive::{Door, Inbound, ReceiveHook, Received},
+    receive::{Inbound, ProveHook, ProvenHook, ReceiveHook, Received},
     resource::{AmendTrigger, NewTrigger, TriggerFilters, TriggerView},
     retention::{EVERY as RETENTION_EVERY, Retention},
     schedule::{Schedules, TriggerState},
@@ -107,7 +107,7 @@ pub const RATE: Setting = Setting::count(
     50,
     1,
     10_000,
-    "How many inbound requests a second one webhook takes in one daemon; twice as many at once.",
+    "How many inbound requests a second one webhook takes in one daemon; http.rate_burst seconds' worth at once.",
 );
 /// For how long an earlier secret holds.
 pub const GRACE: Setting = Setting::millis(

@@ -1,13 +1,9 @@
 //! Inbound webhooks: verified before they are read, and each taken once.
 
-use std::{collections::BTreeMap, num::NonZeroU32, sync::OnceLock, time::Duration};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use chrono::TimeDelta;
-use governor::{
-    DefaultKeyedRateLimiter, Quota, RateLimiter,
-    clock::{Clock as _, DefaultClock},
-};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -16,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    PAYLOAD, RATE, WINDOW, config,
+    PAYLOAD, WINDOW, config,
     delivery::Delivery,
     named::{Cause, Scheme},
     secret::TriggerSecret,
@@ -55,28 +51,6 @@ const GIVEN: [&str; 6] = [
     "x-webhook-event",
 ];
 
-/// How often each webhook of this daemon was called of late.
-#[derive(Debug, Default)]
-pub struct Door(OnceLock<DefaultKeyedRateLimiter<Uuid>>);
-
-impl Door {
-    fn knock(&self, core: &Core, trigger: Uuid) -> Result<(), Fault> {
-        let rate = core.settings.count(&RATE);
-        let whole = |number: u64| {
-            NonZeroU32::new(u32::try_from(number).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)
-        };
-        let buckets = self.0.get_or_init(|| {
-            RateLimiter::keyed(Quota::per_second(whole(rate)).allow_burst(whole(rate.saturating_mul(2))))
-        });
-        buckets.check_key(&trigger).map_err(|until| {
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            Fault::new(Code::RateLimited, format!("more than {rate} requests a second for one webhook"))
-                .limited(RATE.name, rate, rate)
-                .retry_after(wait.max(Duration::from_secs(1)))
-        })
-    }
-}
-
 /// The SHA-256 of a URL's token, which is all that is kept of it.
 pub(super) fn hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
@@ -108,23 +82,31 @@ pub struct Received {
     pub delivery_id: Uuid,
 }
 
-/// Takes a request to a webhook's URL. Run for the system: the URL says whose it is.
+/// Sees whether a request to a webhook's URL is genuine, before anything of it is read or told. Run for the system: the URL
+/// says whose it is.
 #[derive(Clone, Debug)]
-pub struct ReceiveHook {
+pub struct ProveHook {
     /// The token of the URL.
     pub token: String,
     /// The request.
     pub inbound: Inbound,
 }
 
-impl Action for ReceiveHook {
-    type Output = Received;
+/// A request to a webhook's URL that was found genuine.
+#[derive(Clone, Debug)]
+pub struct ProvenHook {
+    trigger: Trigger,
+    source: Option<String>,
+    inbound: Inbound,
+}
+
+impl Action for ProveHook {
+    type Output = ProvenHook;
     const ORDER: Order = Order::Concurrent;
 
-    async fn run(self, tenant: &Tenant) -> Result<Received, Fault> {
+    async fn run(self, tenant: &Tenant) -> Result<ProvenHook, Fault> {
         let core = &tenant.core;
         let (trigger, settings) = find(core, &self.token).await?;
-        core.hooks.knock(core, trigger.head.id)?;
         if !trigger.enabled {
             return Err(Fault::new(Code::InvalidState, "the webhook is disabled"));
         }
@@ -133,9 +115,27 @@ impl Action for ReceiveHook {
             let detail = format!("the payload has {size} bytes; the limit is {most}");
             return Err(Fault::new(Code::TooLarge, detail).limited(PAYLOAD.name, most, size));
         }
-        let proof = self.prove(core, &trigger, &settings).await?;
-        let payload = read(&trigger, &self.inbound.body)?;
-        let delivery_id = self.take(tenant, &trigger, proof, payload).await?;
+        let Proof { source } = self.prove(core, &trigger, &settings).await?;
+        Ok(ProvenHook { trigger, source, inbound: self.inbound })
+    }
+}
+
+/// Takes a genuine request to a webhook's URL.
+#[derive(Clone, Debug)]
+pub struct ReceiveHook {
+    /// That it is genuine.
+    pub proven: ProvenHook,
+    /// Its body, read.
+    pub payload: Value,
+}
+
+impl Action for ReceiveHook {
+    type Output = Received;
+    const ORDER: Order = Order::Concurrent;
+
+    async fn run(self, tenant: &Tenant) -> Result<Received, Fault> {
+        check(&self.proven.trigger, &self.payload)?;
+        let delivery_id = self.proven.take(tenant, self.payload).await?;
         tenant.commit(Batch::new(), Received { delivery_id }).await
     }
 }
@@ -154,35 +154,20 @@ async fn find(core: &Core, token: &str) -> Result<(Trigger, Settings), Fault> {
     Ok((trigger, settings))
 }
 
-/// Reads a payload, and holds it against the webhook's schema.
-fn read(trigger: &Trigger, body: &[u8]) -> Result<Value, Fault> {
-    let payload: Value = serde_json::from_slice(body)
-        .map_err(|error| Fault::new(Code::Malformed, format!("the body is not JSON: {error}")))?;
-    if has_zero(&payload) {
-        return Err(Fault::new(Code::Malformed, "the character U+0000 is not allowed"));
-    }
-    let Some(schema) = trigger.config.get("schema") else { return Ok(payload) };
+/// Holds a payload against the webhook's schema.
+fn check(trigger: &Trigger, payload: &Value) -> Result<(), Fault> {
+    let Some(schema) = trigger.config.get("schema") else { return Ok(()) };
     let validator = config::validator(schema).map_err(Fault::internal)?;
-    let broken = validator.iter_errors(&payload).take(8).map(|error| sl_store::FieldError {
+    let broken = validator.iter_errors(payload).take(8).map(|error| sl_store::FieldError {
         pointer: error.instance_path().to_string(),
         rule: "schema",
         detail: error.to_string().chars().take(300).collect(),
     });
     let broken: Vec<_> = broken.collect();
-    if broken.is_empty() { Ok(payload) } else { Err(Fault::fields(broken)) }
+    if broken.is_empty() { Ok(()) } else { Err(Fault::fields(broken)) }
 }
 
-/// No store keeps U+0000.
-fn has_zero(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_zero),
-        Value::Object(members) => members.iter().any(|(key, value)| key.contains('\0') || has_zero(value)),
-        _ => false,
-    }
-}
-
-impl ReceiveHook {
+impl ProveHook {
     async fn prove(&self, core: &Core, trigger: &Trigger, settings: &Settings) -> Result<Proof, Fault> {
         let secrets = TriggerSecret::open_all(core, trigger.head.account_id, trigger.head.id).await?;
         let scheme = config::scheme(&trigger.config).unwrap_or(Scheme::Standard);
@@ -194,17 +179,13 @@ impl ReceiveHook {
         };
         verify::verify(scheme, &secrets, &request).map_err(|why| Fault::new(Code::Unauthorized, why))
     }
+}
 
+impl ProvenHook {
     /// Makes the delivery, or finds the one of the first time.
-    async fn take(
-        &self,
-        tenant: &Tenant,
-        trigger: &Trigger,
-        proof: Proof,
-        payload: Value,
-    ) -> Result<Uuid, Fault> {
-        let core = &tenant.core;
-        if let Some(earlier) = earlier(core, trigger, proof.source.as_deref()).await? {
+    async fn take(&self, tenant: &Tenant, payload: Value) -> Result<Uuid, Fault> {
+        let (core, trigger, source) = (&tenant.core, &self.trigger, self.source.as_deref());
+        if let Some(earlier) = earlier(core, trigger, source).await? {
             return Ok(earlier);
         }
         let headers: Map<String, Value> = GIVEN
@@ -213,7 +194,7 @@ impl ReceiveHook {
             .collect();
         let given = vec![("payload", payload), ("headers", Value::Object(headers))];
         let mut delivery = Delivery::new(core, trigger, Cause::Webhook, given);
-        delivery.source.clone_from(&proof.source);
+        delivery.source.clone_from(&self.source);
         let mut batch = Batch::new();
         delivery.queue(core, &mut batch);
         for event in &mut batch.events {
@@ -228,9 +209,7 @@ impl ReceiveHook {
                 core.bells.ring(super::DUTY);
                 Ok(delivery.head.id)
             }
-            Err(fault) if fault.code == Code::Conflict => {
-                earlier(core, trigger, proof.source.as_deref()).await?.ok_or(fault)
-            }
+            Err(fault) if fault.code == Code::Conflict => earlier(core, trigger, source).await?.ok_or(fault),
             Err(fault) => Err(fault),
         }
     }

@@ -1,4 +1,4 @@
-//! The secrets of inbound webhooks, sealed. There are two while one replaces the other.
+//! The secrets of inbound webhooks, sealed: the current one, and those it replaced whose grace has not ended.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::named::Scheme;
 use crate::{Core, action::Tenant, sealed::Sealed};
 
-/// So many secrets of one trigger are looked at.
-const MOST: usize = 8;
+/// So many secrets of one trigger there are at most; the oldest go first.
+const MOST: usize = 4;
 
 /// A secret of a webhook.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ impl TriggerSecret {
 
     /// Those of a trigger, newest first.
     pub(super) async fn of(core: &Core, account: Uuid, trigger: Uuid) -> Result<Vec<Self>, Fault> {
-        core.store.list(Query::of(account).equal("trigger_id", trigger).limit(MOST)).await
+        core.store.list(Query::of(account).equal("trigger_id", trigger).limit(2 * MOST)).await
     }
 
     /// Those of them that hold now, open.
@@ -50,7 +50,8 @@ impl TriggerSecret {
         valid.map(|secret| secret.sealed.open(core, Self::TABLE, secret.head.key())).collect()
     }
 
-    /// Adds that another secret takes the place of those there are: the current one holds until then, older ones go.
+    /// Adds that another secret takes the place of those there are: they hold until then, or for what is left of their own
+    /// grace.
     pub(super) async fn replace(
         tenant: &Tenant,
         trigger: Uuid,
@@ -58,12 +59,14 @@ impl TriggerSecret {
         until: DateTime<Utc>,
         batch: &mut Batch,
     ) -> Result<(), Fault> {
-        for mut old in Self::of(&tenant.core, tenant.account_id, trigger).await? {
-            if old.expires_at.is_none() && until > tenant.now() {
-                old.expires_at = Some(until);
-                batch.replace(&mut old, tenant.now());
-            } else {
+        let now = tenant.now();
+        for (place, mut old) in (1..).zip(Self::of(&tenant.core, tenant.account_id, trigger).await?) {
+            let ends = old.expires_at.map_or(until, |own| own.min(until));
+            if ends <= now || place >= MOST {
                 batch.remove(&old);
+            } else if old.expires_at != Some(ends) {
+                old.expires_at = Some(ends);
+                batch.replace(&mut old, now);
             }
         }
         batch.insert(&Self::new(tenant, trigger, secret));

@@ -174,7 +174,7 @@ impl Action for RedeliverWebhook {
         if delivery.status == WebhookDeliveryStatus::Queued {
             return Err(Fault::new(Code::InvalidState, "the delivery waits to be sent already"));
         }
-        delivery.status = WebhookDeliveryStatus::Queued;
+        (delivery.status, delivery.term) = (WebhookDeliveryStatus::Queued, webhook.term);
         (delivery.reason, delivery.completed_at) = (None, None);
         let mut batch = Batch::new();
         batch

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sl_store::{
-    Batch, Cell, Cells, Column, Entity, Event, Fault, Head, Kind, NewEvent, NewWork, Table, Unique,
+    Batch, Cell, Cells, Column, Entity, Event, Fault, Filter, Head, Kind, NewEvent, NewWork, Table, Unique,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -80,6 +80,8 @@ pub struct WebhookDelivery {
     pub reason: Option<String>,
     /// When it ended.
     pub completed_at: Option<DateTime<Utc>>,
+    /// The webhook's time of being enabled in which it was queued.
+    pub term: i64,
 }
 
 impl WebhookDelivery {
@@ -105,7 +107,17 @@ impl WebhookDelivery {
             attempts: 0,
             reason: None,
             completed_at: None,
+            term: webhook.term,
         }
+    }
+
+    /// What waits for a webhook.
+    pub(super) fn waiting(webhook: &Webhook) -> Vec<Filter> {
+        vec![
+            Filter::Equal("webhook_id", webhook.head.id.into()),
+            Filter::Equal("status", WebhookDeliveryStatus::Queued.as_str().into()),
+            Filter::Equal("term", webhook.term.into()),
+        ]
     }
 
     /// Adds it to a batch, with its event and the item that sends it.
@@ -217,6 +229,7 @@ impl Entity for WebhookDelivery {
             Column::new("attempts", Kind::Int),
             Column::nullable("reason", Kind::Text),
             Column::nullable("completed_at", Kind::Time),
+            Column::new("term", Kind::Int),
         ],
         uniques: &[Unique {
             name: "webhook_deliveries_event",
@@ -243,6 +256,7 @@ impl Entity for WebhookDelivery {
             self.attempts.into(),
             self.reason.clone().into(),
             self.completed_at.into(),
+            self.term.into(),
         ]
     }
 
@@ -257,6 +271,7 @@ impl Entity for WebhookDelivery {
             attempts: cells.int()?,
             reason: cells.maybe_text()?,
             completed_at: cells.maybe_time()?,
+            term: cells.int()?,
         })
     }
 
@@ -272,6 +287,7 @@ impl Entity for WebhookDelivery {
             attempts: 0,
             reason: None,
             completed_at: None,
+            term: 1,
         };
         let failed = Self {
             head: Head::new(Uuid::from_u128(1), Uuid::from_u128(4), at),
@@ -280,6 +296,7 @@ impl Entity for WebhookDelivery {
             attempts: 10,
             reason: Some("a reason".to_owned()),
             completed_at: Some(at),
+            term: 2,
             ..queued.clone()
         };
         vec![queued, failed]

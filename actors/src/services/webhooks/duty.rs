@@ -81,9 +81,12 @@ impl Duty for Webhooks {
         batch: &'a mut Batch,
     ) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
-            if let Some(delivery) = find(core, work).await?
+            if let Some(mut delivery) = find(core, work).await?
                 && delivery.status == WebhookDeliveryStatus::Failed
             {
+                let webhook: Option<Webhook> =
+                    core.store.find(Key::new(work.account, delivery.webhook_id)).await?;
+                delivery.term = webhook.map_or(delivery.term, |webhook| webhook.term);
                 delivery.stand(core, WebhookDeliveryStatus::Queued, 0, None, batch);
             }
             Ok(())
@@ -115,12 +118,22 @@ async fn send(core: &Core, work: &Work) -> Result<Outcome, Fault> {
     let found = find(core, work).await?.filter(|found| found.status == WebhookDeliveryStatus::Queued);
     let Some(delivery) = found else { return Ok(Outcome::Done(Batch::new())) };
     let webhook: Option<Webhook> = core.store.find(Key::new(work.account, delivery.webhook_id)).await?;
-    let Some(webhook) = webhook.filter(|webhook| webhook.enabled) else {
-        let (mut batch, reason) = (Batch::new(), "its webhook is disabled".to_owned());
-        // This claim was no attempt.
-        let attempts = work.attempt.saturating_sub(1);
-        delivery.stand(core, WebhookDeliveryStatus::Cancelled, attempts, Some(reason), &mut batch);
-        return Ok(Outcome::Done(batch));
+    let webhook = match webhook {
+        Some(webhook) if webhook.enabled && webhook.term == delivery.term => webhook,
+        told => {
+            let why = if told.is_some() { "its webhook was disabled" } else { "its webhook was removed" };
+            let mut batch = Batch::new();
+            // This claim was no attempt.
+            let attempts = work.attempt.saturating_sub(1);
+            delivery.stand(
+                core,
+                WebhookDeliveryStatus::Cancelled,
+                attempts,
+                Some(why.to_owned()),
+                &mut batch,
+            );
+            return Ok(Outcome::Done(batch));
+        }
     };
     let answered = core.egress.send(request(core, &webhook, &delivery)?).await;
     if matches!(answered, Err(EgressError::Busy { .. })) {
@@ -149,6 +162,8 @@ fn request(core: &Core, webhook: &Webhook, delivery: &WebhookDelivery) -> Result
     request.body = Bytes::from(delivery.body.clone());
     request.timeout = Some(core.settings.duration(&TIMEOUT));
     request.redirects = Redirects::Manual;
+    // The status says it all; a receiver that goes on talking has taken it all the same.
+    request.head_only = true;
     Ok(request)
 }
 

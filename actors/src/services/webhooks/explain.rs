@@ -1,13 +1,10 @@
 //! Why a webhook or a delivery waits, as far as only this service knows.
 
 use futures_util::future::BoxFuture;
-use sl_store::{Fault, Filter, Key};
+use sl_store::{Fault, Key};
 use uuid::Uuid;
 
-use super::{
-    delivery::{WebhookDelivery, WebhookDeliveryStatus},
-    webhook::Webhook,
-};
+use super::{delivery::WebhookDelivery, webhook::Webhook};
 use crate::{
     Core,
     why::{Cause, Explained},
@@ -31,11 +28,8 @@ pub(super) fn explain(
 
 async fn explain_webhook(core: &Core, webhook: &Webhook) -> Result<Explained, Fault> {
     let (account, id) = (webhook.head.account_id, webhook.head.id);
-    let waiting = vec![
-        Filter::Equal("webhook_id", id.into()),
-        Filter::Equal("status", WebhookDeliveryStatus::Queued.as_str().into()),
-    ];
-    let waiting = core.store.count::<WebhookDelivery>(Some(account), waiting).await?;
+    let waiting =
+        core.store.count::<WebhookDelivery>(Some(account), WebhookDelivery::waiting(webhook)).await?;
     let (status, cause) = if webhook.enabled {
         let detail = format!("it waits for events of the kinds {}", webhook.kinds.join(", "));
         ("active", Cause::new("listening", detail))

@@ -2,20 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
-use sl_store::{Batch, Event, EventQuery, Fault, Filter, Position, Query, SYSTEM};
+use sl_store::{Batch, Code, Event, Fault, Query, SYSTEM};
 use uuid::Uuid;
 
 use super::{
     BACKLOG, DUTY, MAX_WEBHOOKS, NAME,
-    delivery::{KINDS, WebhookDelivery, WebhookDeliveryStatus},
+    delivery::{KINDS, WebhookDelivery},
     webhook::Webhook,
 };
-use crate::{Core, resource::Resource as _};
-
-/// A webhook that is older than this was made before whatever is heard now.
-const YOUNG: TimeDelta = TimeDelta::hours(1);
+use crate::{Core, resource};
 
 /// Adds to the batch a delivery of each event for each webhook that wants it, from the webhook's creation on.
 pub(super) fn hear<'a>(
@@ -49,41 +45,33 @@ async fn listening(core: &Core, account: Uuid) -> Result<Vec<Webhook>, Fault> {
     core.store.list(Query::of(account).equal("listens", true).oldest_first().limit(most)).await
 }
 
-async fn tell(core: &Core, mut webhook: Webhook, events: &[&Event], batch: &mut Batch) -> Result<(), Fault> {
+async fn tell(core: &Core, webhook: Webhook, events: &[&Event], batch: &mut Batch) -> Result<(), Fault> {
     let mut wanted: Vec<&&Event> = events.iter().filter(|event| webhook.wants(&event.kind)).collect();
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let made = made(core, &webhook).await?;
+    let Some(first) = wanted.first() else { return Ok(()) };
+    let made = resource::made(core, &webhook, first.at).await?;
     wanted.retain(|event| event.position > made);
-    let waiting = vec![
-        Filter::Equal("webhook_id", webhook.head.id.into()),
-        Filter::Equal("status", WebhookDeliveryStatus::Queued.as_str().into()),
-    ];
+    let waiting = WebhookDelivery::waiting(&webhook);
     let waiting = core.store.count::<WebhookDelivery>(Some(webhook.head.account_id), waiting).await?;
-    let most = core.settings.count(&BACKLOG);
-    let room = usize::try_from(most.saturating_sub(waiting)).unwrap_or(usize::MAX);
-    for event in wanted.iter().take(room) {
-        WebhookDelivery::new(core, &webhook, event).queue(core, batch);
+    let room = core.settings.count(&BACKLOG).saturating_sub(waiting);
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    if wanted.len() > room && disable(core, webhook.clone()).await? {
+        wanted.truncate(room);
     }
-    if wanted.len() > room {
-        let reason = format!("{most} deliveries wait already ({}); the next was not kept", BACKLOG.name);
-        webhook.disable(core, reason, batch);
+    for event in wanted {
+        WebhookDelivery::new(core, &webhook, event).queue(core, batch);
     }
     Ok(())
 }
 
-/// Where in the log the webhook was made; the beginning where that is long past.
-async fn made(core: &Core, webhook: &Webhook) -> Result<Position, Fault> {
-    if core.clock.now() - webhook.head.created_at > YOUNG {
-        return Ok(Position::default());
+/// Disables a webhook that has too much waiting, by a change of its own: one that its owner makes at the same moment must
+/// not keep everybody's events waiting. Where there is one, answers that it is not disabled: what comes next tries again.
+async fn disable(core: &Core, mut webhook: Webhook) -> Result<bool, Fault> {
+    let (mut batch, most) = (Batch::new(), core.settings.count(&BACKLOG));
+    let reason = format!("{most} deliveries wait already ({}); the next was not kept", BACKLOG.name);
+    webhook.disable(core, reason, &mut batch);
+    match core.store.commit(batch).await {
+        Ok(()) => Ok(true),
+        Err(fault) if fault.code == Code::Conflict => Ok(false),
+        Err(fault) => Err(fault),
     }
-    let query = EventQuery {
-        account: Some(webhook.head.account_id),
-        kind: Some(Webhook::LIFE.created.to_owned()),
-        subject: Some(webhook.head.id),
-        limit: 1,
-        ..EventQuery::default()
-    };
-    Ok(core.store.events(query).await?.first().map(|event| event.position).unwrap_or_default())
 }

@@ -10,7 +10,7 @@
 //! For each event that a webhook wants there is one row in `webhook_deliveries`, written in the batch that moves the
 //! reader of the event log, and one item of the duty `webhooks`, which sends it through the egress guard. It is sent at
 //! least once, always under the same `webhook-id`, by which the receiver knows it again. Requests are signed as Standard
-//! Webhooks says, with both secrets while one replaces the other.
+//! Webhooks says, with the earlier secrets as well while their grace lasts.
 //!
 //! Webhooks are not told of their own deliveries and of those deliveries' dead letters, and what waits for one is bounded:
 //! a webhook that has too much waiting is disabled, and that is told.

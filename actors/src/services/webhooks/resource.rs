@@ -147,6 +147,7 @@ impl Resource for Webhook {
             kinds: new.kinds,
             enabled: new.enabled.unwrap_or(true),
             disabled_reason: None,
+            term: 1,
             shown: Some(secrets.shown()),
         };
         check(&made, tenant).map(|()| made)
@@ -157,8 +158,7 @@ impl Resource for Webhook {
         self.kinds = patch.kinds.unwrap_or_else(|| std::mem::take(&mut self.kinds));
         self.description = patch.description.unwrap_or_else(|| std::mem::take(&mut self.description));
         if let Some(enabled) = patch.enabled {
-            self.enabled = enabled;
-            self.disabled_reason = None;
+            self.enable(enabled);
         }
         check(self, tenant)
     }

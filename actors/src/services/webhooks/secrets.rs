@@ -14,15 +14,19 @@ use crate::{Core, sealed::Sealed};
 /// How the text of a secret begins.
 const PREFIX: &str = "whsec_";
 
-/// The secrets of a webhook: there are two while one replaces the other.
+/// So many earlier secrets sign besides the current one at most; the oldest go first.
+const EARLIER: usize = 3;
+
+/// The secrets of a webhook: the current one, and those it replaced whose grace has not ended, newest first.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Secrets {
     current: String,
-    previous: Option<Previous>,
+    #[serde(default)]
+    earlier: Vec<Earlier>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Previous {
+struct Earlier {
     secret: String,
     until: DateTime<Utc>,
 }
@@ -30,12 +34,20 @@ struct Previous {
 impl Secrets {
     /// A first secret.
     pub fn new(core: &Core) -> Self {
-        Self { current: make(core), previous: None }
+        Self { current: make(core), earlier: Vec::new() }
     }
 
-    /// Another secret; the one there was signs as well until then.
+    /// Another secret. Those there were sign as well until then, or for what is left of their own grace: who rotates twice
+    /// takes nothing from a receiver that has learned of neither.
     pub fn rotated(self, core: &Core, until: DateTime<Utc>) -> Self {
-        Self { current: make(core), previous: Some(Previous { secret: self.current, until }) }
+        let mut earlier = vec![Earlier { secret: self.current, until }];
+        earlier.extend(self.earlier);
+        for one in &mut earlier {
+            one.until = one.until.min(until);
+        }
+        earlier.retain(|one| core.clock.now() < one.until);
+        earlier.truncate(EARLIER);
+        Self { current: make(core), earlier }
     }
 
     /// The current secret, to be shown once.
@@ -57,8 +69,8 @@ impl Secrets {
 
     /// The value of `webhook-signature`: one signature for each secret that holds now.
     pub fn sign(&self, id: &str, now: DateTime<Utc>, body: &[u8]) -> String {
-        let previous = self.previous.as_ref().filter(|previous| now < previous.until);
-        let secrets = std::iter::once(&self.current).chain(previous.map(|previous| &previous.secret));
+        let earlier = self.earlier.iter().filter(|one| now < one.until).map(|one| &one.secret);
+        let secrets = std::iter::once(&self.current).chain(earlier);
         let signed: Vec<String> = secrets.filter_map(|secret| sign(secret, id, now, body)).collect();
         signed.join(" ")
     }
@@ -100,9 +112,9 @@ mod tests {
 
     #[test]
     fn both_secrets_sign_until_the_grace_ends() {
-        let previous = Previous { secret: SECRET.to_owned(), until: at(AT + 60) };
+        let earlier = vec![Earlier { secret: SECRET.to_owned(), until: at(AT + 60) }];
         let current = format!("{PREFIX}{}", STANDARD.encode([7; 32]));
-        let secrets = Secrets { current, previous: Some(previous) };
+        let secrets = Secrets { current, earlier };
         let both = secrets.sign(ID, at(AT), BODY.as_bytes());
         assert_eq!(both.split(' ').count(), 2, "{both}");
         assert!(both.ends_with(SIGNATURE), "{both}");

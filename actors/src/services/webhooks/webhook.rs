@@ -22,6 +22,8 @@ pub struct Webhook {
     pub enabled: bool,
     /// Why the service has disabled it.
     pub disabled_reason: Option<String>,
+    /// Counts its times of being enabled, from 1: what waits from an earlier one is cancelled.
+    pub term: i64,
     /// Its secrets.
     pub sealed: Sealed,
     /// The secret, where it was just made; not part of the row.
@@ -36,6 +38,13 @@ impl Webhook {
             Some(start) => kind.starts_with(start),
             None => kind == pattern,
         })
+    }
+
+    /// It tells from now on, or nothing more.
+    pub(super) fn enable(&mut self, enabled: bool) {
+        self.term += i64::from(enabled && !self.enabled);
+        self.enabled = enabled;
+        self.disabled_reason = None;
     }
 
     /// Adds that the service disables it.
@@ -68,6 +77,7 @@ impl Entity for Webhook {
             Column::nullable("disabled_reason", Kind::Text),
             Column::new("key_id", Kind::Text),
             Column::new("envelope", Kind::Bytes),
+            Column::new("term", Kind::Int),
         ],
         uniques: &[],
     };
@@ -89,6 +99,7 @@ impl Entity for Webhook {
             self.disabled_reason.clone().into(),
             self.sealed.key_id.clone().into(),
             self.sealed.envelope.clone().into(),
+            self.term.into(),
         ]
     }
 
@@ -101,6 +112,7 @@ impl Entity for Webhook {
             enabled: cells.bool()?,
             disabled_reason: cells.maybe_text()?,
             sealed: Sealed { key_id: cells.text()?, envelope: cells.bytes()? },
+            term: cells.int()?,
             shown: None,
         })
     }
@@ -114,6 +126,7 @@ impl Entity for Webhook {
             kinds: vec!["*".to_owned()],
             enabled: true,
             disabled_reason: None,
+            term: 1,
             sealed: Sealed { key_id: "k".to_owned(), envelope: vec![1, 2, 3] },
             shown: None,
         };
@@ -123,6 +136,7 @@ impl Entity for Webhook {
             kinds: vec!["function.created".to_owned(), "job.*".to_owned()],
             enabled: false,
             disabled_reason: Some("a reason".to_owned()),
+            term: 2,
             ..plain.clone()
         };
         vec![plain, disabled]

@@ -3,8 +3,12 @@
 use serde_json::json;
 use sl_actors::{
     Code,
+    page::PageRequest,
     resource::Create,
-    services::oracle::{AnswerStatus, FetchRequest, OracleSource},
+    services::{
+        oracle::{AnswerStatus, FetchRequest, OracleSource},
+        triggers::{DeliveryFilters, ListDeliveries, Trigger},
+    },
 };
 use uuid::Uuid;
 
@@ -20,6 +24,7 @@ on_both! {
     a_path_that_would_blow_up_is_refused
     a_source_of_another_account_is_no_source
     a_request_that_waits_for_a_turn_says_until_when
+    what_an_answer_brings_about_brings_about_no_further_answer
 }
 
 async fn what_a_source_writes_into_its_failure_can_be_kept(ground: Ground) {
@@ -166,4 +171,26 @@ async fn a_request_that_waits_for_a_turn_says_until_when(ground: Ground) {
     let rated = causes.iter().find(|cause| cause["code"] == "rate_limited").expect("it waits for a turn");
     assert!(rated["until"].is_string() && rated["rate_limit"] == "1/h", "{why}");
     assert_eq!(read(&shop, second).await.answers[0].status, AnswerStatus::Waiting);
+}
+
+async fn what_an_answer_brings_about_brings_about_no_further_answer(ground: Ground) {
+    let peer = Peer::start().await;
+    peer.says("/p", 200, "", "1");
+    let shop = workshop(ground, &peer).await;
+    let id = source(&shop, json!({"name": "echo", "url": peer.url("/p")})).await.unwrap().id;
+    let code = format!("() => {{ Devpack.oracle.createRequest({{ dataSourceId: '{id}' }}); return {{}}; }}");
+    let function = shop.function("asks", &code).await.id;
+    let new = json!({"function_id": function, "type": "event", "rule": "oracle_request.succeeded"});
+    let trigger = shop.perform(Create::<Trigger>(serde_json::from_value(new).unwrap())).await.unwrap().id;
+    let fired = async || {
+        let (filters, page) = (DeliveryFilters::default(), PageRequest::default());
+        shop.perform(ListDeliveries { trigger_id: trigger, filters, page }).await.unwrap().items.len()
+    };
+    ask(&shop, json!({"data_source_id": id})).await.unwrap();
+    until("the function has asked as well", async || peer.asked("/p").len() == 2).await;
+    // What comes next shows that everything before it was heard.
+    ask(&shop, json!({"data_source_id": id})).await.unwrap();
+    until("it is heard", async || fired().await >= 2).await;
+    until("its function has asked", async || peer.asked("/p").len() >= 4).await;
+    assert_eq!((fired().await, peer.asked("/p").len()), (2, 4));
 }

@@ -1,7 +1,8 @@
 //! Oracle: sources asked over real sockets, answers aggregated, called back, expired, handed to functions.
 
 mod hostile;
-mod peer;
+mod line;
+pub mod peer;
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,8 @@ use sl_actors::{
         executions::{FetchExecution, Status},
         oracle::{
             ATTEMPTS, Callback, CancelRequest, CreateRequest, FetchRequest, MAX_OPEN, OracleCallbackView,
-            OracleRequestView, OracleSource, RotateSourceSecret, SignedCallback, SourceView, UpdateRequest,
+            OracleRequestView, OracleSource, ProveCallback, RotateSourceSecret, SignedCallback, SourceView,
+            UpdateRequest,
         },
     },
     why::Why,
@@ -172,7 +174,8 @@ async fn call_back(
     (signed, update): (SignedCallback, Value),
 ) -> Result<OracleCallbackView, Fault> {
     let update = serde_json::from_value(update).unwrap();
-    shop.perform(Callback { request_id, update, signed }).await
+    let proven = shop.perform(ProveCallback { request_id, signed }).await?;
+    shop.perform(Callback { proven, update }).await
 }
 
 async fn an_answer_may_come_later_signed(ground: Ground) {
