@@ -4,6 +4,7 @@ mod actions;
 mod canary;
 mod database;
 mod neighbours;
+mod neo;
 mod requests;
 mod start;
 mod work;

@@ -1,21 +1,21 @@
 //! Triggers that wait for events.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use sl_store::{Batch, Event, EventQuery, Fault, Position, Query, SYSTEM};
-use uuid::Uuid;
+use sl_store::{Batch, Event, EventQuery, Fault, Position};
 
 use super::{delivery::Delivery, named::Cause, trigger::Trigger};
-use crate::{Core, resource::Resource as _, services::LISTENER};
+use crate::{
+    Core,
+    resource::Resource as _,
+    services::{LISTENER, hearing},
+};
 
 /// A trigger that is older than this was made before whatever is heard now.
 const YOUNG: TimeDelta = TimeDelta::hours(1);
-
-/// So many triggers are read at a time.
-const PAGE: usize = 500;
 
 /// Adds to the batch a delivery of each trigger for each event it waits for. What follows from an event that was heard is
 /// passed over, and so is what happened before a trigger was made.
@@ -25,40 +25,19 @@ pub(super) fn hear<'a>(
     batch: &'a mut Batch,
 ) -> BoxFuture<'a, Result<(), Fault>> {
     Box::pin(async move {
-        let mut by_account: BTreeMap<Uuid, Vec<&Event>> = BTreeMap::new();
-        let heard = |event: &&Event| event.account != SYSTEM && !event.actor.starts_with(LISTENER);
-        for event in events.iter().filter(heard) {
-            by_account.entry(event.account).or_default().push(event);
-        }
-        for (account, events) in by_account {
-            for trigger in listening(core, account).await? {
-                let wanted: Vec<&&Event> = events.iter().filter(|event| is_wanted(&trigger, event)).collect();
-                if wanted.is_empty() {
-                    continue;
-                }
-                let made = made(core, &trigger).await?;
-                for event in wanted.into_iter().filter(|event| event.position > made) {
-                    fire(core, &trigger, event, batch);
-                }
+        let heard = |event: &Event| !event.actor.starts_with(LISTENER);
+        for (trigger, mut events) in hearing::listeners::<Trigger>(core, events, heard).await? {
+            events.retain(|event| is_wanted(&trigger, event));
+            if events.is_empty() {
+                continue;
+            }
+            let made = made(core, &trigger).await?;
+            for event in events.into_iter().filter(|event| event.position > made) {
+                fire(core, &trigger, event, batch);
             }
         }
         Ok(())
     })
-}
-
-async fn listening(core: &Core, account: Uuid) -> Result<Vec<Trigger>, Fault> {
-    let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let query = Query::of(account).equal("listens", true).oldest_first().after(after).limit(PAGE);
-        let page: Vec<Trigger> = core.store.list(query).await?;
-        let full = page.len() == PAGE;
-        after = page.last().map(|last| last.head.id);
-        found.extend(page);
-        if !full {
-            return Ok(found);
-        }
-    }
 }
 
 /// Where in the log the trigger was made; the beginning where that is long past.
@@ -77,10 +56,7 @@ async fn made(core: &Core, trigger: &Trigger) -> Result<Position, Fault> {
 }
 
 fn is_wanted(trigger: &Trigger, event: &Event) -> bool {
-    let kind = match trigger.rule.strip_suffix('*') {
-        Some(start) => event.kind.starts_with(start),
-        None => event.kind == trigger.rule,
-    };
+    let kind = hearing::is_named(&trigger.rule, event);
     let filter = trigger.config.get("filter").and_then(Value::as_object);
     // That it was made is not for itself.
     kind && event.subject != trigger.head.id
