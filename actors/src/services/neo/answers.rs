@@ -94,12 +94,12 @@ pub(super) type Log = Result<Vec<Execution>, String>;
 impl Node<'_> {
     /// The magic number of its network.
     pub async fn network(&self) -> Result<u32, Trouble> {
-        Ok(self.ask::<Version>("getversion", json!([])).await?.protocol.network)
+        Ok(self.ask::<Version>("getversion", &json!([])).await?.protocol.network)
     }
 
     /// Its newest block.
     pub async fn height(&self) -> Result<u32, Trouble> {
-        let count: u32 = self.ask("getblockcount", json!([])).await?;
+        let count: u32 = self.ask("getblockcount", &json!([])).await?;
         count
             .checked_sub(1)
             .ok_or_else(|| Trouble::unreadable("getblockcount: the chain has no block at all"))
@@ -107,15 +107,15 @@ impl Node<'_> {
 
     /// The hash of one of its blocks.
     pub async fn hash(&self, index: u32) -> Result<String, Trouble> {
-        hash("getblockhash", &self.ask::<String>("getblockhash", json!([index])).await?)
+        hash("getblockhash", &self.ask::<String>("getblockhash", &json!([index])).await?)
     }
 
     /// One of its blocks.
     pub async fn block(&self, index: u32) -> Result<Block, Trouble> {
-        let (method, raw, too_large) = match self.ask_large("getblock", json!([index, 1])).await? {
+        let (method, raw, too_large) = match self.ask_large("getblock", &json!([index, 1])).await? {
             Answer::Told(raw) => ("getblock", raw, None),
             Answer::TooLarge(why) => {
-                let raw: RawBlock = self.ask("getblockheader", json!([index, 1])).await?;
+                let raw: RawBlock = self.ask("getblockheader", &json!([index, 1])).await?;
                 ("getblockheader", raw, Some(why))
             }
         };
@@ -123,7 +123,6 @@ impl Node<'_> {
         if found != index {
             return Err(Trouble::unreadable(format!("{method}: asked for block {index}, got {found}")));
         }
-        let transactions = tx.iter().map(|transaction| hash(method, &transaction.hash)).collect();
         Ok(Block {
             hash: hash(method, &own)?,
             previous: hash(method, &previousblockhash)?,
@@ -131,7 +130,7 @@ impl Node<'_> {
             time: i64::try_from(time)
                 .map_err(|_| Trouble::unreadable(format!("{method}: {time} is no time of a block")))?,
             transactions: match too_large {
-                None => Ok(Result::<_, Trouble>::from(transactions)?),
+                None => Ok(tx.iter().map(|one| hash(method, &one.hash)).collect::<Result<_, Trouble>>()?),
                 Some(why) => Err(why),
             },
         })
@@ -139,7 +138,7 @@ impl Node<'_> {
 
     /// The application log of a transaction or, by the block's hash, of what the block did by itself.
     pub async fn log(&self, of: &str) -> Result<Log, Trouble> {
-        let raw: RawLog = match self.ask_large("getapplicationlog", json!([of])).await? {
+        let raw: RawLog = match self.ask_large("getapplicationlog", &json!([of])).await? {
             Answer::Told(raw) => raw,
             Answer::TooLarge(why) => return Ok(Err(why)),
         };

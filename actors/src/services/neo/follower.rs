@@ -65,15 +65,14 @@ impl Follower {
     /// One look: reads a page of blocks, or finds that there are none.
     async fn look(&self, core: &Core, attempt: &Attempt) -> Result<Outcome, Fault> {
         let Some(peer) = &core.peers.neo_rpc else { return Ok(Outcome::Done(Batch::new())) };
-        let chain = match NeoChain::find(core).await? {
-            Some(chain) => chain,
-            None => {
-                let made = NeoChain::new(core.clock.now());
-                let mut batch = Batch::new();
-                batch.insert(&made);
-                core.store.commit(batch).await?;
-                made
-            }
+        let chain = if let Some(chain) = NeoChain::find(core).await? {
+            chain
+        } else {
+            let made = NeoChain::new(core.clock.now());
+            let mut batch = Batch::new();
+            batch.insert(&made);
+            core.store.commit(batch).await?;
+            made
         };
         let mut look = Look { core, attempt, node: Node::new(core, peer), chain };
         let ended = look.follow().await;

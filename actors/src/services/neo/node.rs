@@ -88,7 +88,7 @@ impl<'a> Node<'a> {
     }
 
     /// The answer to a question that must fit.
-    pub async fn ask<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, Trouble> {
+    pub async fn ask<T: DeserializeOwned>(&self, method: &str, params: &Value) -> Result<T, Trouble> {
         match self.ask_large(method, params).await? {
             Answer::Told(told) => Ok(told),
             Answer::TooLarge(detail) => Err(Trouble::unreadable(format!("{method}: {detail}"))),
@@ -99,7 +99,7 @@ impl<'a> Node<'a> {
     pub async fn ask_large<T: DeserializeOwned>(
         &self,
         method: &str,
-        params: Value,
+        params: &Value,
     ) -> Result<Answer<T>, Trouble> {
         let request = self.request(method, params)?;
         let response = match self.core.egress.send(request).await {
@@ -115,7 +115,7 @@ impl<'a> Node<'a> {
         self.read(method, &response).map(Answer::Told)
     }
 
-    fn request(&self, method: &str, params: Value) -> Result<Request, Trouble> {
+    fn request(&self, method: &str, params: &Value) -> Result<Request, Trouble> {
         let mut headers = HeaderMap::new();
         headers.insert("accept", HeaderValue::from_static("application/json"));
         headers.insert("content-type", HeaderValue::from_static("application/json"));

@@ -15,7 +15,7 @@ use sl_actors::{
 use super::{
     expected,
     node::{NETWORK, Node, Says},
-    shortly, stands, tells_two, told_up_to, view, world,
+    operators_told, shortly, stands, tells_two, told_up_to, view, world,
 };
 use crate::world::{Ground, on_both, until};
 
@@ -42,7 +42,7 @@ async fn a_node_that_does_not_answer_is_asked_again_and_the_daemon_is_degraded(g
     let seen = stands(&world, "following").await;
     assert_eq!((seen.trouble, seen.error, seen.consecutive_failures), (None, None, 0));
     assert!(world.core().health.degraded().is_empty());
-    let told = world.events(SYSTEM, "neo_node.*").await;
+    let told = operators_told(&world, "neo_node.*", 3).await;
     let kinds: Vec<&str> = told.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["neo_node.began", "neo_node.failing", "neo_node.recovered"], "once each");
     assert_eq!(told[2].data["failures"], 5);
@@ -74,7 +74,7 @@ async fn a_node_of_another_network_is_not_read_until_an_operator_says_so(ground:
     wanted.extend(expected(1..2, |_| 1));
     assert_eq!(shortly(&told), wanted);
     assert_eq!(told.last().unwrap().data["network"], 860_833_102);
-    let restarted = world.events(SYSTEM, "neo_node.restarted").await;
+    let restarted = operators_told(&world, "neo_node.restarted", 1).await;
     let data = json!({
         "network": NETWORK, "next_height": 2, "last_hash": node.block_hash(1), "height": 1,
     });
