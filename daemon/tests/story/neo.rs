@@ -84,7 +84,7 @@ fn a_notification_on_the_chain_reaches_whoever_names_it() {
         );
         let execution = text(&heard["items"][0], "execution_id");
         let ran = world.client.get(&format!("{account}/executions/{execution}")).await.expect(200);
-        assert_eq!(ran["result"]["block"], 2, "{ran}");
+        assert_eq!(ran["output"]["block"], 2, "{ran}");
         let six = format!("{theirs}/deliveries?status=succeeded&limit=100");
         until(&world.client, &six, PATIENCE, |seen| count(seen) == 6).await;
         let runs = format!("{account}/automation/jobs/{}/runs?status=succeeded", text(&job, "id"));

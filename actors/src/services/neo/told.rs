@@ -44,7 +44,7 @@ impl Teller<'_> {
     /// That there is the block.
     pub fn block(&self) -> NewEvent {
         let block = self.block;
-        let mut data = self.common();
+        let mut data = self.shared();
         data["index"] = json!(block.index);
         data["hash"] = json!(block.hash);
         data["previous_hash"] = json!(block.previous);
@@ -64,32 +64,32 @@ impl Teller<'_> {
             Of::Block(trigger) => (trigger, None),
             Of::Transaction(hash) => ("Application", Some(hash)),
         };
-        let mut common = self.common();
-        common["block"] = json!(self.block.index);
-        common["block_hash"] = json!(self.block.hash);
-        common["tx_hash"] = json!(transaction);
-        common["trigger"] = json!(wanted);
+        let mut shared = self.shared();
+        shared["block"] = json!(self.block.index);
+        shared["block_hash"] = json!(self.block.hash);
+        shared["tx_hash"] = json!(transaction);
+        shared["trigger"] = json!(wanted);
         let executions = match log {
             Ok(executions) => executions,
             Err(why) => {
-                common["reason"] = json!(reason(why));
+                shared["reason"] = json!(reason(why));
                 let about = transaction.unwrap_or(&self.block.hash);
-                return vec![event(LOG_OMITTED, subject(about), common)];
+                return vec![event(LOG_OMITTED, subject(about), shared)];
             }
         };
         let those = executions.iter().filter(|execution| execution.trigger == wanted);
-        self.notifications(those, &common)
+        self.notifications(those, &shared)
     }
 
     fn notifications<'a>(
         &self,
         executions: impl Iterator<Item = &'a Execution>,
-        common: &Value,
+        shared: &Value,
     ) -> Vec<NewEvent> {
         let all = executions.flat_map(|execution| &execution.notifications).enumerate();
         let told = all.map(|(index, notification)| {
             let contract = notification.contract.to_string();
-            let mut data = common.clone();
+            let mut data = shared.clone();
             data["vmstate"] = json!("HALT");
             data["index"] = json!(index);
             data["name"] = json!(notification.name);
@@ -107,7 +107,7 @@ impl Teller<'_> {
         told.collect()
     }
 
-    fn common(&self) -> Value {
+    fn shared(&self) -> Value {
         let time = DateTime::<Utc>::from_timestamp_millis(self.block.time);
         let time = time.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true));
         json!({"network": self.network, "time": time})
