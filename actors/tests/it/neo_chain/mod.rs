@@ -77,8 +77,7 @@ async fn told_up_to(world: &World, next: u32) -> Vec<Event> {
     until("it is shown", async || {
         told = world.events(SYSTEM, "neo.*").await;
         told.iter()
-            .filter(|event| event.kind == "neo.block")
-            .next_back()
+            .rfind(|event| event.kind == "neo.block")
             .is_some_and(|last| last.data["index"] == next - 1)
             && told.last().is_some_and(|last| last.data["trigger"] == "PostPersist")
     })
