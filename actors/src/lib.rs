@@ -62,6 +62,7 @@ pub(crate) const SETTINGS: &[&[&settings::Setting]] = &[
     services::functions::LIMIT_SETTINGS,
     services::oracle::SETTINGS,
     services::gasbank::SETTINGS,
+    services::neo::SETTINGS,
     services::price_feeds::SETTINGS,
     services::random::SETTINGS,
     services::secrets::SETTINGS,

@@ -36,14 +36,30 @@ pub fn spawn_task(name: &'static str, task: impl Future<Output = ()> + Send + 's
 /// Which parts run degraded, and why.
 #[derive(Clone, Debug, Default)]
 pub struct HealthBoard {
-    degraded: Arc<Mutex<BTreeMap<String, String>>>,
+    degraded: Arc<Mutex<BTreeMap<String, Mark>>>,
     notes: Arc<Mutex<BTreeMap<String, Value>>>,
+}
+
+/// Why a part runs degraded, and until when that holds where nobody says it again.
+#[derive(Clone, Debug)]
+struct Mark {
+    why: String,
+    until: Option<Instant>,
 }
 
 impl HealthBoard {
     /// Marks a part degraded.
     pub fn degrade(&self, part: &str, why: impl Into<String>) {
-        self.degraded.lock().unwrap_or_else(PoisonError::into_inner).insert(part.to_owned(), why.into());
+        self.mark(part, Mark { why: why.into(), until: None });
+    }
+
+    /// The same for so long: where another daemon goes on with what failed here, nobody here sees it heal.
+    pub fn degrade_for(&self, part: &str, why: impl Into<String>, lasts: Duration) {
+        self.mark(part, Mark { why: why.into(), until: Some(Instant::now() + lasts) });
+    }
+
+    fn mark(&self, part: &str, mark: Mark) {
+        self.degraded.lock().unwrap_or_else(PoisonError::into_inner).insert(part.to_owned(), mark);
     }
 
     /// Marks a part healthy.
@@ -54,7 +70,10 @@ impl HealthBoard {
     /// The degraded parts with the reason of each.
     #[must_use]
     pub fn degraded(&self) -> BTreeMap<String, String> {
-        self.degraded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let now = Instant::now();
+        let mut marks = self.degraded.lock().unwrap_or_else(PoisonError::into_inner);
+        marks.retain(|_, mark| mark.until.is_none_or(|until| until > now));
+        marks.iter().map(|(part, mark)| (part.clone(), mark.why.clone())).collect()
     }
 
     /// Notes what a part tells of itself, for the system's status.

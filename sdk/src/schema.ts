@@ -2254,6 +2254,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/system/neo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far the Neo chain was read
+         * @description Where NEO_RPC_URL names no node the status is unconfigured.
+         */
+        get: operations["neo.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/system/neo/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to read the Neo chain anew
+         * @description For a node of another network, or of a chain that was made anew: how far the chain was read is forgotten, and reading begins at the height given. What was told stays told.
+         */
+        post: operations["neo.restart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/system/pause": {
         parameters: {
             query?: never;
@@ -3714,6 +3754,73 @@ export interface components {
          * @enum {string}
          */
         Missed: "drop" | "latest" | "all";
+        /** @description Where reading begins anew. */
+        NeoRestart: {
+            /**
+             * Format: int32
+             * @description The block with which it begins; the newest one of the node, or `neo.start_height` where that is set, unless told
+             *     otherwise. Blocks that were told before are told again where it is one of them.
+             */
+            height?: number | null;
+        };
+        /**
+         * @description Why the chain is not read on.
+         * @enum {string}
+         */
+        NeoTroubleKind: "unreachable" | "refused" | "unreadable" | "behind" | "forked" | "other_network";
+        /** @description How far the chain was read. */
+        NeoView: {
+            /**
+             * Format: date-time
+             * @description When a look last ended well.
+             */
+            answered_at?: string | null;
+            /**
+             * Format: int32
+             * @description How many looks in a row failed.
+             */
+            consecutive_failures: number;
+            /** @description The same in words. */
+            error?: string | null;
+            /**
+             * Format: uuid
+             * @description The id of the checkpoint and of its work item, for `why`.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description How many blocks the node has that are not told yet.
+             */
+            lag?: number | null;
+            /** @description The hash of the block before it, where that one was read. */
+            last_hash?: string | null;
+            /**
+             * Format: int32
+             * @description The network's magic number.
+             */
+            network?: number | null;
+            /**
+             * Format: int32
+             * @description The block that is told next.
+             */
+            next_height?: number | null;
+            /**
+             * Format: int32
+             * @description The node's newest block when it was asked last.
+             */
+            node_height?: number | null;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            since?: string | null;
+            /**
+             * @description `unconfigured` where this daemon knows no node, `starting` before the node has answered, `paused`, a trouble's name,
+             *     `catching_up` while the node has further blocks, or `following`.
+             */
+            status: string;
+            trouble?: components["schemas"]["NeoTroubleKind"] | null;
+        };
         /** @description What creates an account. */
         NewAccount: {
             /** @description Up to 64 notes. */
@@ -5119,6 +5226,7 @@ export interface components {
             };
             /** @description The duties. */
             duties: components["schemas"]["DutyView"][];
+            neo?: components["schemas"]["NeoView"] | null;
             /** @description What parts of this daemon tell of themselves: the sandbox, which of its walls hold. */
             parts: {
                 [key: string]: unknown;
@@ -12335,6 +12443,77 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "neo.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NeoView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "neo.restart": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /**
+                     * Format: int32
+                     * @description The block with which it begins; the newest one of the node, or `neo.start_height` where that is set, unless told
+                     *     otherwise. Blocks that were told before are told again where it is one of them.
+                     */
+                    height?: number | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NeoView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];

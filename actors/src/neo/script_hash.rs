@@ -55,6 +55,13 @@ impl AddressFlaw {
     }
 }
 
+impl From<[u8; BYTES]> for ScriptHash {
+    /// Of the bytes in the order that an address carries.
+    fn from(bytes: [u8; BYTES]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl ScriptHash {
     /// The hash of a script.
     #[must_use]

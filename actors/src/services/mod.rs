@@ -15,6 +15,8 @@ pub mod dead_letters;
 pub mod executions;
 pub mod functions;
 pub mod gasbank;
+pub(crate) mod hearing;
+pub mod neo;
 pub mod oracle;
 pub mod price_feeds;
 pub mod random;
@@ -57,6 +59,8 @@ pub struct Service {
     pub duties: fn(&Arc<Core>) -> Vec<Arc<dyn Duty>>,
     /// Those of its tables whose rows carry a sealed value, in columns `key_id` and `envelope` ([`crate::sealed`]).
     pub sealed: &'static [&'static Table],
+    /// Those kinds of the system's events that every account may hear; each begins with the service's name and a dot.
+    pub public: &'static [&'static str],
     /// Hears what happens, where what it does follows from events.
     pub hear: Option<Hear>,
     /// The table whose rows wait for events where their column `listens` is true; while none does, nothing is heard.
@@ -79,6 +83,7 @@ impl Service {
         actions: &[],
         duties: |_| Vec::new(),
         sealed: &[],
+        public: &[],
         hear: None,
         listening: None,
         secret_users: None,
@@ -94,6 +99,7 @@ pub const ALL: &[&Service] = &[
     &dead_letters::SERVICE,
     &executions::SERVICE,
     &functions::SERVICE,
+    &neo::SERVICE,
     &oracle::SERVICE,
     &gasbank::SERVICE,
     &price_feeds::SERVICE,

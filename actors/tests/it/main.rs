@@ -13,6 +13,7 @@ mod executions;
 mod functions;
 mod gasbank;
 mod neo;
+mod neo_chain;
 mod oracle;
 mod pauses;
 mod price_feeds;

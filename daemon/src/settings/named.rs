@@ -139,7 +139,7 @@ pub const NEO_RPC_URL: Named = Named::new(
     "neo_rpc_url",
     "NEO_RPC_URL",
     Kind::Text,
-    "The JSON-RPC address of a Neo N3 node; this version opens the way to it and asks it nothing.",
+    "The JSON-RPC address of a Neo N3 node with application logs; its blocks and notifications become events. Without one the chain is not read.",
 );
 
 /// Private hosts that tenants may reach.

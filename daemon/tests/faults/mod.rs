@@ -5,6 +5,7 @@ mod canary;
 mod database;
 mod events;
 mod neighbours;
+mod neo;
 mod requests;
 mod start;
 mod work;

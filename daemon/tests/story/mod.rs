@@ -7,6 +7,7 @@ mod daemons;
 mod functions;
 mod gasbank;
 mod health;
+mod neo;
 mod oracle;
 mod pause;
 mod price_feeds;

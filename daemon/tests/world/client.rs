@@ -113,6 +113,32 @@ impl Client {
         self.ask(Method::DELETE, path, None).await
     }
 
+    /// The first events of a live stream.
+    pub async fn first_events(&self, path: &str, count: usize) -> Vec<Value> {
+        let mut request = self.http.get(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let mut response = request.send().await.expect("a stream");
+        assert_eq!(response.status().as_u16(), 200, "{path}");
+        let mut read = Vec::new();
+        loop {
+            let text = String::from_utf8_lossy(&read);
+            let whole = text.rsplit_once("\n\n").map_or("", |(whole, _)| whole);
+            let events: Vec<Value> = whole
+                .lines()
+                .filter_map(|line| line.strip_prefix("data: "))
+                .map(|data| serde_json::from_str(data).expect("JSON"))
+                .take(count)
+                .collect();
+            if events.len() == count {
+                return events;
+            }
+            let part = response.chunk().await.unwrap_or_else(|error| panic!("{path}: {error}"));
+            read.extend(part.unwrap_or_else(|| panic!("{path} ended after {events:?}")));
+        }
+    }
+
     /// Every item of a list, page after page; each page has `limit` items at most.
     pub async fn pages(&self, path: &str, limit: usize) -> Vec<Vec<Value>> {
         let mut pages = Vec::new();

@@ -2,6 +2,7 @@
 //! JavaScript host; or as a process of its own, for tests of what must survive what.
 
 pub mod client;
+pub mod node;
 pub mod process;
 pub mod proxy;
 pub mod sink;
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use sl_actors::{
     KeyRing,
     egress::AllowList,
+    peers::Peers,
     sandbox::HostProgram,
     settings::{Settings, Source},
     signing::Signer,
@@ -79,7 +81,13 @@ pub fn on_threads(test: impl Future<Output = ()>) {
 impl World {
     /// A daemon in this process, on a database or in memory.
     pub async fn start(database: Option<Arc<Database>>, limits: &Settings) -> Self {
-        let daemon = boot::boot(config(database.as_deref(), limits)).await.expect("the daemon starts");
+        Self::with_peers(database, limits, Peers::default()).await
+    }
+
+    /// The same with services outside.
+    pub async fn with_peers(database: Option<Arc<Database>>, limits: &Settings, peers: Peers) -> Self {
+        let config = Config { peers, ..config(database.as_deref(), limits) };
+        let daemon = boot::boot(config).await.expect("the daemon starts");
         let base = format!("http://{}", daemon.address);
         Self { client: Client::new(&base, TOKEN), daemon, database }
     }
@@ -146,7 +154,7 @@ fn config(database: Option<&Database>, limits: &Settings) -> Config {
             KeyRing::parse("SECRET_ENCRYPTION_KEY", KEY).unwrap_or_else(|_| KeyRing::ephemeral(&OsChance)),
         ),
         signer: Some(Signer::parse(SIGNING_KEY).expect("a key")),
-        peers: sl_actors::peers::Peers::default(),
+        peers: Peers::default(),
         egress_allow: AllowList::default(),
         js_host: HostProgram { path: process::program("sl-js-host"), arguments: Vec::new() },
         // Nobody else speaks to it, so that nobody has to be let go.

@@ -67,7 +67,7 @@ impl Sink {
 }
 
 /// The body of the next request; none at the end.
-fn read(reader: &mut BufReader<&TcpStream>) -> Option<Value> {
+pub fn read(reader: &mut BufReader<&TcpStream>) -> Option<Value> {
     let mut length = 0;
     loop {
         let mut line = String::new();

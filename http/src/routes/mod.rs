@@ -8,6 +8,7 @@ mod control;
 mod executions;
 mod functions;
 mod gasbank;
+mod neo;
 mod open;
 mod oracle;
 mod price_feeds;
@@ -33,6 +34,7 @@ pub const GROUPS: &[(&str, &str, &str)] = &[
     ("pricefeeds", "Prices observed, agreed on and published.", "pricefeeds"),
     ("random", "Random bytes that anybody can check.", "random"),
     ("gasbank", "GAS that is deposited and withdrawn, by double entry.", "gasbank"),
+    ("neo", "What happens on the Neo chain, and how far it was read.", "neo"),
     ("wallets", "Neo wallets that an account has proved to be its own.", "wallets"),
     ("pauses", "What of an account's work is held back.", "control"),
     ("dead_letters", "Work that was given up.", "dead_letters"),
@@ -65,6 +67,7 @@ pub fn all() -> Vec<Operation> {
         triggers::table(),
         webhooks::table(),
         control::table(),
+        neo::table(),
     ];
     tables.into_iter().flatten().collect()
 }

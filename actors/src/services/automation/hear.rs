@@ -2,23 +2,21 @@
 //!
 //! A job does not hear what follows from an event that was heard ([`LISTENER`]): two of them would call each other for ever.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
-use sl_store::{Batch, Event, Fault, Head, Query, SYSTEM};
-use uuid::Uuid;
+use sl_store::{Batch, Event, Fault, Head};
 
 use super::{
     job::{Job, On},
     named::RunKind,
-    rules::is_kind,
     run::Run,
 };
-use crate::{Core, services::LISTENER};
-
-/// So many jobs are read at a time.
-const PAGE: usize = 500;
+use crate::{
+    Core,
+    services::{LISTENER, hearing},
+};
 
 /// Adds to the batch a run of each job for each event it waits for.
 pub(super) fn hear<'a>(
@@ -27,42 +25,20 @@ pub(super) fn hear<'a>(
     batch: &'a mut Batch,
 ) -> BoxFuture<'a, Result<(), Fault>> {
     Box::pin(async move {
-        let mut by_account: BTreeMap<Uuid, Vec<&Event>> = BTreeMap::new();
-        for event in
-            events.iter().filter(|event| event.account != SYSTEM && !event.actor.starts_with(LISTENER))
-        {
-            by_account.entry(event.account).or_default().push(event);
-        }
-        for (account, events) in by_account {
-            for job in listening(core, account).await? {
-                let wanted =
-                    events.iter().filter(|event| job.on.as_ref().is_some_and(|on| is_wanted(on, event)));
-                for event in wanted {
-                    begin(core, &job, event, batch);
-                }
+        let heard = |event: &Event| !event.actor.starts_with(LISTENER);
+        for (job, events) in hearing::listeners::<Job>(core, events, heard).await? {
+            let wanted =
+                events.into_iter().filter(|event| job.on.as_ref().is_some_and(|on| is_wanted(on, event)));
+            for event in wanted {
+                begin(core, &job, event, batch);
             }
         }
         Ok(())
     })
 }
 
-async fn listening(core: &Core, account: Uuid) -> Result<Vec<Job>, Fault> {
-    let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let query = Query::of(account).equal("listens", true).oldest_first().after(after).limit(PAGE);
-        let page: Vec<Job> = core.store.list(query).await?;
-        let full = page.len() == PAGE;
-        after = page.last().map(|last| last.head.id);
-        found.extend(page);
-        if !full {
-            return Ok(found);
-        }
-    }
-}
-
 fn is_wanted(on: &On, event: &Event) -> bool {
-    is_kind(&on.kind, &event.kind)
+    hearing::is_named(&on.kind, event)
         && on.filter.iter().all(|(name, wanted)| match name.as_str() {
             "subject" => {
                 wanted.as_str().is_some_and(|id| id.eq_ignore_ascii_case(&event.subject.to_string()))

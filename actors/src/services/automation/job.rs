@@ -14,7 +14,10 @@ use super::{
     named::{CatchUp, Overlap, Phases},
     state::JobState,
 };
-use crate::schedule::{Fold, Gap, Schedule, Timetable, read_zone};
+use crate::{
+    schedule::{Fold, Gap, Schedule, Timetable, read_zone},
+    services::hearing,
+};
 
 /// The events a job waits for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -82,6 +85,10 @@ impl Job {
         name.trim().to_lowercase()
     }
 
+    fn listens_public(&self) -> bool {
+        self.enabled && self.on.as_ref().is_some_and(|on| hearing::publisher(&on.kind).is_some())
+    }
+
     /// Its schedule in its zone; none where it waits for events.
     ///
     /// # Errors
@@ -142,6 +149,7 @@ impl Entity for Job {
             Column::nullable("on_kind", Kind::Text),
             Column::new("on_filter", Kind::Json),
             Column::new("listens", Kind::Bool),
+            Column::new(hearing::LISTENS_PUBLIC, Kind::Bool),
         ],
         uniques: &[Unique {
             name: "automation_jobs_name",
@@ -182,6 +190,7 @@ impl Entity for Job {
             self.on.as_ref().map(|on| on.kind.clone()).into(),
             Cell::json(&filter),
             (self.enabled && self.on.is_some()).into(),
+            self.listens_public().into(),
         ]
     }
 

@@ -211,11 +211,3 @@ pub(super) fn checked(phases: Phases, output: Option<&Value>) -> Checked {
         Checked::No
     }
 }
-
-/// Whether a kind of event is what a pattern names.
-pub(super) fn is_kind(pattern: &str, kind: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => kind.starts_with(start),
-        None => kind == pattern,
-    }
-}

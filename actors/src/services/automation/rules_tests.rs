@@ -7,7 +7,7 @@ use sl_store::Entity as _;
 use super::{
     job::Job,
     named::{CatchUp, Overlap, Phases},
-    rules::{Admission, Bounds, Checked, Fate, Plan, admission, checked, is_kind, undecided},
+    rules::{Admission, Bounds, Checked, Fate, Plan, admission, checked, undecided},
     state::JobState,
 };
 use crate::pause::{Missed, Ruling};
@@ -130,16 +130,6 @@ fn a_checks_answer_is_read_as_existing_functions_write_it() {
         "an empty answer is a yes"
     );
     assert_eq!(checked(Phases::CheckPerform, None), perform(json!({})));
-}
-
-#[test]
-fn kinds_are_matched_by_name_or_by_their_beginning() {
-    assert!(is_kind("execution.failed", "execution.failed") && is_kind("execution.*", "execution.failed"));
-    assert!(
-        is_kind("*", "anything")
-            && !is_kind("execution", "execution.failed")
-            && !is_kind("job.*", "execution.failed")
-    );
 }
 
 #[test]

@@ -7,7 +7,10 @@ use sl_store::{Code, Event, EventQuery, Fault, Position, SYSTEM};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::action::{Action, Order, Tenant};
+use crate::{
+    action::{Action, Order, Tenant},
+    services::hearing,
+};
 
 /// An event as it is answered.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -71,6 +74,7 @@ pub struct EventPage {
 }
 
 /// Reads the log on from a position: the account's events, or everybody's where it is run for the system by an operator.
+/// Narrowed by a kind of events that every account may hear (`neo.notification`, `neo.*`), an account is shown those.
 #[derive(Clone, Debug)]
 pub struct Events {
     /// After this; absent: only what comes from now on.
@@ -93,7 +97,7 @@ impl Action for Events {
         // Read before the page: what is appended in between is shown by the next one.
         let tail = tenant.core.store.tail().await?;
         let Some(after) = self.after else { return Ok(EventPage { items: Vec::new(), next: tail }) };
-        let query = EventQuery {
+        let mut query = EventQuery {
             account: (tenant.account_id != SYSTEM).then_some(tenant.account_id),
             service: self.filter.service,
             kind: self.filter.kind,
@@ -102,9 +106,16 @@ impl Action for Events {
             limit: self.limit,
             ..EventQuery::default()
         };
-        let items = tenant.core.store.events(query).await?;
+        // No account has events of such a kind of its own.
+        let public = query.kind.as_deref().is_some_and(|kind| hearing::publisher(kind).is_some());
+        let of_system = public && query.account.is_some();
+        if of_system {
+            query.account = Some(SYSTEM);
+        }
+        let mut items = tenant.core.store.events(query).await?;
         let last = items.last().map(|event| event.position);
         let whole = items.len() < self.limit;
+        items.retain(|event| !of_system || hearing::is_public(event));
         let next = last.max(Some(tail).filter(|_| whole)).unwrap_or(after).max(after);
         Ok(EventPage { items, next })
     }

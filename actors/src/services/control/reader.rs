@@ -35,6 +35,8 @@ const NOTE: Duration = Duration::from_secs(1);
 /// hint was about.
 const LOOKS: u32 = 5;
 const LOOK: Duration = Duration::from_millis(20);
+/// A page from which more follows is heard in halves.
+const WRITES: usize = 2_000;
 /// So often a page is tried before it is taken apart.
 const TRIES: u32 = 3;
 
@@ -241,6 +243,12 @@ impl<'a> Reading<'a> {
         let mut batch = Batch::new();
         for (name, hear) in self.hearing.iter().filter(|(name, _)| !stuck.contains_key(name)) {
             hear(self.core, events, &mut batch).await.map_err(|fault| fault.because(name))?;
+        }
+        if batch.writes.len() > WRITES && events.len() > 1 {
+            // Many listen to what every account may hear: fewer events at a time.
+            let half = &events[..events.len() / 2];
+            let last = half.last().map_or(last, |event| event.position);
+            return Box::pin(self.hear(current, last, half, stuck)).await;
         }
         if let (false, Some(event)) = (stuck.is_empty(), events.first()) {
             batch.event(skipped(stuck, event));

@@ -12,7 +12,10 @@ use crate::{
     Core,
     action::{Action, Order, Tenant},
     duty::DutyStatus,
-    services::secrets::{self, RotationProgress},
+    services::{
+        neo::NeoView,
+        secrets::{self, RotationProgress},
+    },
 };
 
 /// A duty as it is answered: how it is in this daemon, and what stands in the queue for all of them.
@@ -63,6 +66,9 @@ pub struct SystemView {
     /// How far the rotation of the root key is; absent where the store does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_rotation: Option<RotationProgress>,
+    /// How far the Neo chain was read; absent where this daemon knows no node, and where the store does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub neo: Option<NeoView>,
     /// What parts of this daemon tell of themselves: the sandbox, which of its walls hold.
     pub parts: BTreeMap<String, Value>,
 }
@@ -98,10 +104,16 @@ impl Action for SystemStatus {
             degraded,
             pauses: core.mirror.pauses().iter().filter(|pause| pause.holds(now)).count(),
             secret_rotation: secrets::progress(core).await.ok(),
+            neo: neo(core).await,
             parts: core.health.notes(),
             store,
         })
     }
+}
+
+async fn neo(core: &Core) -> Option<NeoView> {
+    core.peers.neo_rpc.as_ref()?;
+    NeoView::of(core).await.ok()
 }
 
 /// Every duty of this daemon; where the queue cannot be counted, its numbers are 0.

@@ -1,17 +1,16 @@
 //! Triggers that wait for events.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use sl_store::{Batch, Event, Fault, Query, SYSTEM};
-use uuid::Uuid;
+use sl_store::{Batch, Event, Fault};
 
 use super::{delivery::Delivery, named::Cause, trigger::Trigger};
-use crate::{Core, resource, services::LISTENER};
-
-/// So many triggers are read at a time.
-const PAGE: usize = 500;
+use crate::{
+    Core, resource,
+    services::{LISTENER, hearing},
+};
 
 /// Adds to the batch a delivery of each trigger for each event it waits for. What follows from an event that was heard is
 /// passed over, and so is what happened before a trigger was made.
@@ -21,45 +20,21 @@ pub(super) fn hear<'a>(
     batch: &'a mut Batch,
 ) -> BoxFuture<'a, Result<(), Fault>> {
     Box::pin(async move {
-        let mut by_account: BTreeMap<Uuid, Vec<&Event>> = BTreeMap::new();
-        let heard = |event: &&Event| event.account != SYSTEM && !event.actor.starts_with(LISTENER);
-        for event in events.iter().filter(heard) {
-            by_account.entry(event.account).or_default().push(event);
-        }
-        for (account, events) in by_account {
-            for trigger in listening(core, account).await? {
-                let wanted: Vec<&&Event> = events.iter().filter(|event| is_wanted(&trigger, event)).collect();
-                let Some(first) = wanted.first() else { continue };
-                let made = resource::made(core, &trigger, first.at).await?;
-                for event in wanted.into_iter().filter(|event| event.position > made) {
-                    fire(core, &trigger, event, batch);
-                }
+        let heard = |event: &Event| !event.actor.starts_with(LISTENER);
+        for (trigger, mut events) in hearing::listeners::<Trigger>(core, events, heard).await? {
+            events.retain(|event| is_wanted(&trigger, event));
+            let Some(first) = events.first() else { continue };
+            let made = resource::made(core, &trigger, first.at).await?;
+            for event in events.into_iter().filter(|event| event.position > made) {
+                fire(core, &trigger, event, batch);
             }
         }
         Ok(())
     })
 }
 
-async fn listening(core: &Core, account: Uuid) -> Result<Vec<Trigger>, Fault> {
-    let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let query = Query::of(account).equal("listens", true).oldest_first().after(after).limit(PAGE);
-        let page: Vec<Trigger> = core.store.list(query).await?;
-        let full = page.len() == PAGE;
-        after = page.last().map(|last| last.head.id);
-        found.extend(page);
-        if !full {
-            return Ok(found);
-        }
-    }
-}
-
 fn is_wanted(trigger: &Trigger, event: &Event) -> bool {
-    let kind = match trigger.rule.strip_suffix('*') {
-        Some(start) => event.kind.starts_with(start),
-        None => event.kind == trigger.rule,
-    };
+    let kind = hearing::is_named(&trigger.rule, event);
     let filter = trigger.config.get("filter").and_then(Value::as_object);
     // That it was made is not for itself.
     kind && event.subject != trigger.head.id

