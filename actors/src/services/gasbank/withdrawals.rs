@@ -124,7 +124,7 @@ impl Policy {
         transaction.status = GasStatus::PendingApproval;
         transaction.required_approvals = self.required_approvals;
         transaction.approvers.clone_from(&self.approvers);
-        transaction.expires_at = Some(tenant.now() + within);
+        transaction.expires_at = Some(transaction.head.created_at + within);
         Ok(())
     }
 }

@@ -96,7 +96,7 @@ async fn each_slot_is_withdrawn_for_once(ground: Ground) {
 async fn a_slot_that_the_policy_refuses_is_seen(ground: Ground) {
     let world = World::on(ground).await;
     let account = world.account("Ada").await.id;
-    let gas = funded(&world, account, 1, "10").await.id;
+    let gas = funded(&world, account, 1, "20").await.id;
     let approvers = [Pair::new(2).account().address()];
     let policy = json!({"daily_limit": "8", "required_approvals": 1, "approvers": approvers});
     amend(&world, account, gas, policy).await.unwrap();
