@@ -3,6 +3,7 @@
 mod actions;
 mod canary;
 mod database;
+mod money;
 mod neighbours;
 mod requests;
 mod start;
