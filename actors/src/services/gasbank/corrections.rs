@@ -47,7 +47,7 @@ impl Change for Correct {
         let (status, done) = (standing.transaction.status, self.verdict == GasVerdict::Completed);
         match (status, done) {
             (GasStatus::Completed, true) | (GasStatus::Failed, false) => {
-                self.uphold(&mut standing, tenant, batch)
+                self.uphold(&mut standing, tenant, batch);
             }
             (GasStatus::Completed, false) | (GasStatus::Failed, true) => {
                 standing.correct(done, &self.reason, tenant, batch).await?;
@@ -95,9 +95,9 @@ impl Standing {
         let kind = match transaction.direction {
             GasDirection::Deposit => {
                 if done {
-                    account.bring_in(amount, id, tenant, batch)?
+                    account.bring_in(amount, id, tenant, batch)?;
                 } else {
-                    account.take_out(amount, id, tenant, batch)?
+                    account.take_out(amount, id, tenant, batch)?;
                 }
                 "gasbank.deposit.corrected"
             }
@@ -115,9 +115,9 @@ impl Standing {
         };
         if let Some(chain_id) = transaction.chain_id.as_deref().map(claim::transaction) {
             if done {
-                claim::take(&chain_id, account.head.id, tenant, batch).await?
+                claim::take(&chain_id, account.head.id, tenant, batch).await?;
             } else {
-                claim::release(&chain_id, tenant, batch).await?
+                claim::release(&chain_id, tenant, batch).await?;
             }
         }
         transaction.status = if done { GasStatus::Completed } else { GasStatus::Failed };

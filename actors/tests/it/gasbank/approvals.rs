@@ -107,8 +107,8 @@ async fn what_was_approved_in_time_stays(ground: Ground) {
     let account = world.account("Ada").await.id;
     let approver = Pair::new(2);
     let made = asked(&world, account, &approver).await.transaction;
-    let approved = approve(&world, account, &made, &approver).await.unwrap();
-    assert_eq!(approved.transaction.status, GasStatus::Pending);
+    let done = approve(&world, account, &made, &approver).await.unwrap();
+    assert_eq!(done.transaction.status, GasStatus::Pending);
     let past = made.expires_at.unwrap() + Duration::from_millis(300);
     until("its time is over", async || world.now() > past).await;
     let seen = world.act(account, FetchWithdrawal(made.id)).await.unwrap();

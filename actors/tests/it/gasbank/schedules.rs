@@ -109,8 +109,8 @@ async fn a_slot_that_the_policy_refuses_is_seen(ground: Ground) {
     assert_eq!(statuses, [GasStatus::PendingApproval, GasStatus::PendingApproval, GasStatus::Cancelled]);
     let error = all[2].error.as_deref().unwrap();
     assert!(error.contains("8 of 8 are withdrawn today"), "{error}");
-    let told = world.events(account, "gasbank.withdrawal.skipped").await;
-    assert_eq!(told.len(), all.len() - 2);
+    let told = async || world.events(account, "gasbank.withdrawal.skipped").await.len();
+    until("they are told", async || told().await == all.len() - 2).await;
     let proof = ledger(&world, account, gas).await;
     assert!(proof.balanced, "{proof:?}");
     assert_eq!(proof.transfers, 4);
@@ -135,9 +135,9 @@ async fn slots_that_nobody_saw_are_caught_up_with_within_bounds(ground: Ground) 
         made(&world, account, schedule.id).await.iter().map(|one| one.scheduled_for.unwrap()).collect();
     assert!((3..=4).contains(&slots.len()), "{slots:?}");
     assert!(slots.windows(2).all(|two| two[1] - two[0] == TimeDelta::hours(1)), "{slots:?}");
-    let missed = world.events(account, "gasbank.schedule.missed").await;
-    assert_eq!(missed.len(), 1);
-    assert_eq!(missed[0].data["dropped"], false);
+    let missed = async || world.events(account, "gasbank.schedule.missed").await;
+    until("it is told", async || missed().await.len() == 1).await;
+    assert_eq!(missed().await[0].data["dropped"], false);
     assert!(ledger(&world, account, gas).await.balanced);
 }
 
