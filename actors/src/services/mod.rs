@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use sl_store::{Batch, Event, Fault, Table};
 use uuid::Uuid;
 
-use crate::{Core, duty::Duty, settings::Setting, why::Explain};
+use crate::{Core, action::Tenant, duty::Duty, settings::Setting, why::Explain};
 
 pub mod accounts;
 pub mod automation;
@@ -33,6 +33,10 @@ pub const LISTENER: &str = "listener:";
 /// Which of an account's things name these secrets: by secret, the names of those that do.
 pub type SecretUsers =
     for<'a> fn(&'a Core, Uuid, &'a [String]) -> BoxFuture<'a, Result<BTreeMap<String, Vec<String>>, Fault>>;
+
+/// Refuses that the account it is run for is deleted, where the service keeps something of it that must not be lost
+/// ([`sl_store::Code::InvalidState`]). What it found empty is held as it is by the batch that deletes.
+pub type Keeps = for<'a> fn(&'a Tenant, &'a mut Batch) -> BoxFuture<'a, Result<(), Fault>>;
 
 /// Hears events of all accounts, in the order of the log: adds to the batch what follows from them (a job's slot, a
 /// trigger's delivery). The batch also moves the reader's position, so that each event is heard once with effect.
@@ -69,6 +73,8 @@ pub struct Service {
     pub secret_users: Option<SecretUsers>,
     /// Tells what one of its things is and why it waits.
     pub explain: Option<Explain>,
+    /// Refuses that an account goes of which it keeps something.
+    pub keeps: Option<Keeps>,
 }
 
 impl Service {
@@ -88,6 +94,7 @@ impl Service {
         listening: None,
         secret_users: None,
         explain: None,
+        keeps: None,
     };
 }
 

@@ -4,6 +4,7 @@ mod actions;
 mod canary;
 mod database;
 mod events;
+mod money;
 mod neighbours;
 mod neo;
 mod requests;

@@ -74,7 +74,10 @@ fn a_withdrawal_is_approved_by_a_wallet() {
     each_store(async |world| {
         let account = world.account().await;
         let (bank, gas) = funded(world, &account, "10").await;
-        let policy = json!({"required_approvals": 1, "minimum_balance": "1", "daily_limit": "5"});
+        let mut policy = json!({"required_approvals": 1, "minimum_balance": "1", "daily_limit": "5"});
+        let refused = world.client.patch(&format!("{bank}/{gas}"), &policy).await.problem(422, "invalid");
+        assert_eq!(refused["errors"][0]["pointer"], "/required_approvals", "{refused}");
+        policy["approvers"] = json!([ADDRESS]);
         let amended = world.client.patch(&format!("{bank}/{gas}"), &policy).await.expect(200);
         assert_eq!(amended["daily_limit"], "5", "{amended}");
         let new = json!({"gas_account_id": gas, "amount": "3", "to_address": TO});
@@ -98,6 +101,75 @@ fn a_withdrawal_is_approved_by_a_wallet() {
         assert_eq!(approved["transaction"]["status"], "pending", "{approved}");
         let cancelled = world.client.post(&format!("{one}/cancel"), &json!({})).await.expect(200);
         assert_eq!(cancelled["account"]["available"], "10", "{cancelled}");
+    });
+}
+
+#[test]
+fn an_operator_corrects_what_was_decided_wrongly() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let (bank, gas) = funded(world, &account, "10").await;
+        let new = json!({"gas_account_id": gas, "amount": "4", "to_address": TO});
+        let made = world.client.post(&format!("{bank}/withdraw"), &new).await.expect(200);
+        let id = text(&made["transaction"], "id");
+        let fail = format!("{bank}/withdrawals/{id}/fail");
+        let failed = world.client.post(&fail, &json!({"reason": "no trace of it"})).await.expect(200);
+        assert_eq!(failed["transaction"]["decisions"][0]["reason"], "no trace of it", "{failed}");
+        let reconcile = format!("{bank}/reconcile");
+        let mut verdict = json!({"transaction_id": id, "verdict": "completed"});
+        world.client.post(&reconcile, &verdict).await.problem(422, "invalid");
+        verdict["reason"] = json!("block 4711");
+        for _ in 0..2 {
+            let corrected = world.client.post(&reconcile, &verdict).await.expect(200);
+            let (moved, account) =
+                (&corrected["transaction"]["transaction"], &corrected["transaction"]["account"]);
+            assert_eq!(
+                (&moved["status"], &account["balance"]),
+                (&json!("completed"), &json!("6")),
+                "{corrected}"
+            );
+            assert_eq!(moved["decisions"][1]["actor"], "operator:tester", "{corrected}");
+        }
+        let ledger = world.client.get(&format!("{bank}/{gas}/ledger")).await.expect(200);
+        assert_eq!(ledger["balanced"], true, "{ledger}");
+        let refused = world.client.delete(&account).await.problem(409, "invalid_state");
+        assert!(text(&refused, "detail").contains("6 GAS available"), "{refused}");
+        let all = json!({"gas_account_id": gas, "amount": "6"});
+        let made = world.client.post(&format!("{bank}/withdraw"), &all).await.expect(200);
+        let settle = format!("{bank}/withdrawals/{}/settle", text(&made["transaction"], "id"));
+        world.client.ask(Method::POST, &settle, None).await.expect(200);
+        let gone = world.client.delete(&account).await;
+        assert!(gone.status < 300, "{gone}");
+    });
+}
+
+#[test]
+fn a_withdrawal_recurs() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let (bank, gas) = funded(world, &account, "10").await;
+        let schedules = format!("{bank}/schedules");
+        let new =
+            json!({"gas_account_id": gas, "amount": "0.5", "to_address": TO, "schedule": "* * * * * *"});
+        let made = world.client.post(&schedules, &new).await.expect(201);
+        assert_eq!((&made["status"], &made["amount"]), (&json!("active"), &json!("0.5")), "{made}");
+        let id = text(&made, "id");
+        let of_it = format!("{bank}/transactions?schedule_id={id}");
+        let two = |seen: &Value| seen["items"].as_array().is_some_and(|items| items.len() >= 2);
+        let seen = until(&world.client, &of_it, Duration::from_secs(20), two).await;
+        assert_eq!(
+            (&seen["items"][0]["status"], &seen["items"][0]["amount"]),
+            (&json!("pending"), &json!("0.5"))
+        );
+        assert_ne!(seen["items"][0]["scheduled_for"], seen["items"][1]["scheduled_for"], "{seen}");
+        let one = format!("{schedules}/{id}");
+        world.client.post(&format!("{one}/pause"), &json!({"reason": "audit"})).await.expect(200);
+        world.client.post(&format!("{one}/resume"), &json!({"missed": "drop"})).await.expect(200);
+        assert_eq!(world.client.delete(&one).await.status, 204);
+        world.client.get(&one).await.problem(404, "not_found");
+        let withdrawal = text(&seen["items"][0], "id");
+        let cancel = format!("{bank}/withdrawals/{withdrawal}/cancel");
+        world.client.post(&cancel, &json!({})).await.expect(200);
     });
 }
 

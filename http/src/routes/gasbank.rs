@@ -1,15 +1,16 @@
-//! The gas bank: gas accounts, deposits, withdrawals, the ledger.
+//! The gas bank: gas accounts, deposits, withdrawals and their schedules, the ledger.
 
 use actix_web::http::Method;
 use sl_actors::{
     caller::Scope,
     pause::{NewPause, Resume, Target},
     services::gasbank::{
-        AmendGasAccount, Approve, ByHand, CancelWithdrawal, ChangePolicy, DecideDeposit, DecideWithdrawal,
-        Deposit, EnsureGasAccount, FetchDeposit, FetchGasAccount, FetchWithdrawal, GasAccountFilters,
-        GasAccountView, GasSummaryFilters, GasTransactionFilters, GasTransactionView, GasTransferView,
-        ListGasAccounts, ListGasTransactions, NewApproval, NewDeposit, NewGasAccount, NewWithdrawal,
-        ReadLedger, Reconcile, Reconciliation, SummarizeGas, Withdraw,
+        AmendGasAccount, Approve, ByHand, CancelWithdrawal, ChangePolicy, CreateGasSchedule, DecideDeposit,
+        DecideWithdrawal, Deposit, EnsureGasAccount, FetchDeposit, FetchGasAccount, FetchGasSchedule,
+        FetchWithdrawal, GasAccountFilters, GasAccountView, GasScheduleFilters, GasScheduleView,
+        GasSummaryFilters, GasTransactionFilters, GasTransactionView, GasTransferView, ListGasAccounts,
+        ListGasSchedules, ListGasTransactions, NewApproval, NewDeposit, NewGasAccount, NewGasSchedule,
+        NewWithdrawal, ReadLedger, Reconcile, Reconciliation, RemoveGasSchedule, SummarizeGas, Withdraw,
     },
 };
 
@@ -29,6 +30,10 @@ const WITHDRAW: &str = "/accounts/{account}/gasbank/withdraw";
 const TRANSACTIONS: &str = "/accounts/{account}/gasbank/transactions";
 const SUMMARY: &str = "/accounts/{account}/gasbank/summary";
 const RECONCILE: &str = "/accounts/{account}/gasbank/reconcile";
+const SCHEDULES: &str = "/accounts/{account}/gasbank/schedules";
+const ONE_SCHEDULE: &str = "/accounts/{account}/gasbank/schedules/{gas_schedule}";
+const PAUSE_SCHEDULE: &str = "/accounts/{account}/gasbank/schedules/{gas_schedule}/pause";
+const RESUME_SCHEDULE: &str = "/accounts/{account}/gasbank/schedules/{gas_schedule}/resume";
 const ONE_DEPOSIT: &str = "/accounts/{account}/gasbank/deposits/{deposit}";
 const CONFIRM: &str = "/accounts/{account}/gasbank/deposits/{deposit}/confirm";
 const REJECT: &str = "/accounts/{account}/gasbank/deposits/{deposit}/reject";
@@ -42,6 +47,7 @@ pub(super) fn table() -> Vec<Operation> {
     let mut all = accounts();
     all.extend(reads());
     all.extend(movements());
+    all.extend(schedules());
     all.extend(by_hand());
     all
 }
@@ -132,6 +138,42 @@ fn movements() -> Vec<Operation> {
     ]
 }
 
+fn schedules() -> Vec<Operation> {
+    vec![
+        operation(Method::GET, SCHEDULES, "gasbank.schedules.list", "List the recurring withdrawals")
+            .pages(&["id", "gas_account_id", "amount", "to_address", "schedule", "status", "next_run"])
+            .with::<GasScheduleView>()
+            .action(|input: Input<GasScheduleFilters>| {
+                Ok(ListGasSchedules { page: input.page, filters: input.query })
+            }),
+        operation(Method::POST, SCHEDULES, "gasbank.schedules.create", "Make a recurring withdrawal")
+            .told("Each slot of the schedule is a withdrawal like any other, under the policy of the gas account.")
+            .scope(Scope::Write)
+            .status(201)
+            .action(|input: Input<(), NewGasSchedule>| Ok(CreateGasSchedule(input.body))),
+        operation(Method::GET, ONE_SCHEDULE, "gasbank.schedules.get", "Read a recurring withdrawal")
+            .action(|input: Input| Ok(FetchGasSchedule(input.id("gas_schedule")?))),
+        operation(Method::DELETE, ONE_SCHEDULE, "gasbank.schedules.delete", "End a recurring withdrawal")
+            .told("Withdrawals that were made for it stay as they are.")
+            .scope(Scope::Write)
+            .status(204)
+            .action(|input: Input| Ok(RemoveGasSchedule(input.id("gas_schedule")?))),
+        operation(Method::POST, PAUSE_SCHEDULE, "gasbank.schedules.pause", "Pause a recurring withdrawal")
+            .scope(Scope::Write)
+            .with::<NewPause>()
+            .action(|input: Input<(), Option<NewPause>>| {
+                Ok(pause(Target::Entity(input.id("gas_schedule")?), input.body))
+            }),
+        operation(Method::POST, RESUME_SCHEDULE, "gasbank.schedules.resume", "Resume a recurring withdrawal")
+            .told("Slots that came meanwhile are withdrawn for all the same, unless told to drop them.")
+            .scope(Scope::Write)
+            .with::<Resume>()
+            .action(|input: Input<(), Option<Resume>>| {
+                Ok(resume(Target::Entity(input.id("gas_schedule")?), input.body))
+            }),
+    ]
+}
+
 fn by_hand() -> Vec<Operation> {
     vec![
         operation(Method::POST, CONFIRM, "gasbank.deposits.confirm", "Confirm a deposit by hand")
@@ -162,7 +204,7 @@ fn by_hand() -> Vec<Operation> {
         .with::<ByHand>()
         .action(|input: Input<(), Option<ByHand>>| decide_withdrawal(&input, false)),
         operation(Method::POST, RECONCILE, "gasbank.reconcile", "Put balances right by their postings")
-            .told("What is in doubt is asked about again, where a resolver is configured.")
+            .told("What is in doubt is asked about again, where a resolver is configured. With `transaction_id`, `verdict` and `reason` it decides that deposit or withdrawal, whatever was decided before.")
             .operator()
             .with::<Reconciliation>()
             .action(|input: Input<(), Option<Reconciliation>>| Ok(Reconcile(input.body.unwrap_or_default()))),

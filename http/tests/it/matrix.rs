@@ -65,6 +65,11 @@ impl Stage {
                 "gas_account" => self.gas_account(&foreign).await,
                 "deposit" => self.deposit(&foreign, 1).await,
                 "withdrawal" => self.withdrawal(&foreign).await,
+                "gas_schedule" => {
+                    let gas = self.gas_account(&foreign).await;
+                    let new = json!({"gas_account_id": gas, "amount": "1", "schedule": "@yearly"});
+                    self.make("gasbank/schedules", new, "id").await
+                }
                 "duty" => "executions".to_owned(),
                 "dead_letter" | "id" | "snapshot" | "webhook_delivery" => {
                     self.server.runtime.core().ids.next().to_string()

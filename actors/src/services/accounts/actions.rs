@@ -12,7 +12,7 @@ use super::{Account, AccountView, AmendAccount, NewAccount, Status, removal::DUT
 use crate::{
     action::{Action, Order, Tenant},
     page::{Page, PageRequest},
-    resource,
+    resource, services,
 };
 
 const SERVICE: &str = "accounts";
@@ -128,7 +128,7 @@ impl Action for PatchAccount {
 }
 
 /// Deletes the account it is run for: nobody gets in from now on, and its removal goes on by itself. Done again, it
-/// answers the same.
+/// answers the same. Refused while a service keeps something of it that must not be lost: money.
 #[derive(Clone, Copy, Debug)]
 pub struct DeleteAccount {
     /// The version the caller saw, where they said so.
@@ -149,6 +149,9 @@ impl Action for DeleteAccount {
         resource::expect_version(&account, self.expected)?;
         account.status = Status::Deleting;
         let mut batch = Batch::new();
+        for keeps in services::ALL.iter().filter_map(|service| service.keeps) {
+            keeps(tenant, &mut batch).await?;
+        }
         batch.replace(&mut account, tenant.now());
         batch.enqueue(removal(tenant.account_id, tenant.next_id(), tenant.now()));
         batch.event(tenant.event(SERVICE, "account.deleting", tenant.account_id, json!({})));

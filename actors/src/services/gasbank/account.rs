@@ -16,7 +16,7 @@ pub struct Policy {
     pub daily_limit: Option<Gas>,
     /// How many wallets approve a withdrawal.
     pub required_approvals: i64,
-    /// Which may; every active wallet of the account where none is named.
+    /// Which may; at least as many as have to.
     pub approvers: Vec<ScriptHash>,
 }
 
@@ -44,8 +44,14 @@ pub struct GasAccount {
     pub locked: Gas,
     /// What deposits have announced and nobody has confirmed.
     pub pending: Gas,
+    /// What was paid out beyond what there was: found out late, and paid back by what becomes available.
+    pub owed: Gas,
     /// How many transfers were posted; the number of the last.
     pub posted: i64,
+    /// How many of them are known to be lost.
+    pub missing: i64,
+    /// Since when its balances are not what its postings give.
+    pub differs_since: Option<DateTime<Utc>>,
     /// What bounds its withdrawals.
     pub policy: Policy,
     /// What was withdrawn.
@@ -58,7 +64,19 @@ impl GasAccount {
     pub fn new(head: Head, wallet: ScriptHash) -> Self {
         let none = Gas::ZERO;
         let (policy, withdrawn) = (Policy::default(), Withdrawn::default());
-        Self { head, wallet, available: none, locked: none, pending: none, posted: 0, policy, withdrawn }
+        Self {
+            head,
+            wallet,
+            available: none,
+            locked: none,
+            pending: none,
+            owed: none,
+            posted: 0,
+            missing: 0,
+            differs_since: None,
+            policy,
+            withdrawn,
+        }
     }
 
     /// What belongs to it: what is available and what is locked.
@@ -67,42 +85,51 @@ impl GasAccount {
         Gas::from_units(self.available.units().saturating_add(self.locked.units()))
     }
 
-    /// Moves an amount between two of its balances; what is outside has no end.
+    /// Moves an amount between two of its balances; what is outside has no end, and what is owed grows as it is taken.
     ///
     /// # Errors
     /// [`Code::InvalidState`] where a balance does not hold so much, or would hold more than can be counted.
     pub(super) fn shift(&mut self, from: Bucket, to: Bucket, amount: Gas) -> Result<(), Fault> {
-        let short = || {
-            let held = self.held(from).copied().unwrap_or_default();
-            let detail = format!("{} GAS are {} and {amount} are to be moved", held, from.as_str());
+        let short = |held: Gas, bucket: Bucket| {
+            let detail = format!("{held} GAS are {} and {amount} are to be moved", bucket.as_str());
             Fault::new(Code::InvalidState, detail)
         };
         let full = || Fault::new(Code::InvalidState, "the gas account cannot hold so much");
-        let left = self.held(from).map(|held| held.minus(amount).ok_or_else(short)).transpose()?;
-        let more = self.held(to).map(|held| held.plus(amount).ok_or_else(full)).transpose()?;
-        for (bucket, now) in [(from, left), (to, more)] {
-            if let (Some(place), Some(now)) = (self.place(bucket), now) {
-                *place = now;
-            }
+        let mut moved = [(from, Gas::ZERO), (to, Gas::ZERO)];
+        for (bucket, now) in &mut moved {
+            let held = self.held(*bucket);
+            let grows = (*bucket == to) != (*bucket == Bucket::Owed);
+            *now = match (*bucket, grows) {
+                (Bucket::External, _) => continue,
+                (_, true) => held.plus(amount).ok_or_else(full)?,
+                (_, false) => held.minus(amount).ok_or_else(|| short(held, *bucket))?,
+            };
+        }
+        for (bucket, now) in moved {
+            self.hold(bucket, now);
         }
         Ok(())
     }
 
-    const fn held(&self, bucket: Bucket) -> Option<&Gas> {
+    /// What a balance holds; nothing is held of what is outside.
+    pub(super) const fn held(&self, bucket: Bucket) -> Gas {
         match bucket {
-            Bucket::External => None,
-            Bucket::Available => Some(&self.available),
-            Bucket::Locked => Some(&self.locked),
-            Bucket::Pending => Some(&self.pending),
+            Bucket::External => Gas::ZERO,
+            Bucket::Available => self.available,
+            Bucket::Locked => self.locked,
+            Bucket::Pending => self.pending,
+            Bucket::Owed => self.owed,
         }
     }
 
-    const fn place(&mut self, bucket: Bucket) -> Option<&mut Gas> {
+    /// Sets what a balance holds.
+    pub(super) const fn hold(&mut self, bucket: Bucket, amount: Gas) {
         match bucket {
-            Bucket::External => None,
-            Bucket::Available => Some(&mut self.available),
-            Bucket::Locked => Some(&mut self.locked),
-            Bucket::Pending => Some(&mut self.pending),
+            Bucket::External => {}
+            Bucket::Available => self.available = amount,
+            Bucket::Locked => self.locked = amount,
+            Bucket::Pending => self.pending = amount,
+            Bucket::Owed => self.owed = amount,
         }
     }
 
@@ -137,6 +164,13 @@ impl GasAccount {
         Ok(())
     }
 
+    /// Counts a withdrawal that was made after all, whatever the limit.
+    pub(super) fn recount_withdrawal(&mut self, amount: Gas, asked_at: DateTime<Utc>) {
+        if self.withdrawn.day == Some(day(asked_at)) {
+            self.withdrawn.amount = self.withdrawn.amount.plus(amount).unwrap_or(self.withdrawn.amount);
+        }
+    }
+
     /// Takes back what was counted for a withdrawal that is not made after all.
     pub(super) fn uncount_withdrawal(&mut self, amount: Gas, asked_at: DateTime<Utc>) {
         if self.withdrawn.day == Some(day(asked_at)) {
@@ -167,6 +201,9 @@ impl Entity for GasAccount {
             Column::nullable("withdrawn_on", Kind::Time),
             Column::new("withdrawn", Kind::Int),
             Column::nullable("last_withdrawal_at", Kind::Time),
+            Column::new("owed", Kind::Int),
+            Column::new("missing", Kind::Int),
+            Column::nullable("differs_since", Kind::Time),
         ],
         uniques: &[Unique {
             name: "gas_accounts_wallet",
@@ -198,6 +235,9 @@ impl Entity for GasAccount {
             self.withdrawn.day.into(),
             self.withdrawn.amount.units().into(),
             self.withdrawn.last_at.into(),
+            self.owed.units().into(),
+            self.missing.into(),
+            self.differs_since.into(),
         ]
     }
 
@@ -214,7 +254,12 @@ impl Entity for GasAccount {
         let (day, amount) = (cells.maybe_time()?, Gas::from_units(cells.int()?));
         let withdrawn = Withdrawn { day, amount, last_at: cells.maybe_time()? };
         let policy = Policy { minimum_balance, daily_limit, required_approvals, approvers };
-        Ok(Self { head, wallet, available, locked, pending, posted, policy, withdrawn })
+        Ok(Self {
+            owed: Gas::from_units(cells.int()?),
+            missing: cells.int()?,
+            differs_since: cells.maybe_time()?,
+            ..Self { available, locked, pending, posted, policy, withdrawn, ..Self::new(head, wallet) }
+        })
     }
 
     fn samples() -> Vec<Self> {
@@ -222,6 +267,7 @@ impl Entity for GasAccount {
         let mut full = Self::new(head(3), ScriptHash::of(b"two"));
         (full.available, full.locked) = (Gas::from_units(5), Gas::from_units(6));
         (full.pending, full.posted) = (Gas::from_units(7), 8);
+        (full.owed, full.missing, full.differs_since) = (Gas::from_units(10), 1, Some(DateTime::UNIX_EPOCH));
         full.policy = Policy {
             minimum_balance: Gas::from_units(1),
             daily_limit: Some(Gas::from_units(100)),

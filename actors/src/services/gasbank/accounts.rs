@@ -1,5 +1,6 @@
 //! Gas accounts: ensured for a wallet, bounded by a policy.
 
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use sl_store::{Batch, Code, Fault, Head, Query};
@@ -12,6 +13,7 @@ use super::{
     claim,
     gas::Gas,
     movement::{Change, commit},
+    transfer::Bucket,
     views::GasAccountView,
 };
 use crate::{
@@ -25,6 +27,8 @@ use crate::{
 
 /// How many approvals can be asked for.
 const MOST_APPROVALS: i64 = 16;
+/// How many rows are read at once.
+const STEP: usize = 500;
 /// How many wallets can be named to approve.
 const MOST_APPROVERS: usize = 100;
 
@@ -86,6 +90,44 @@ pub(super) async fn ensure(
     let told = json!({"wallet_address": wallet.address()});
     batch.event(tenant.event(NAME, "gasbank.account.created", id, told));
     Ok(account)
+}
+
+/// Refuses that an account goes whose gas accounts hold something, or owe; holds them as they are in the batch.
+pub(super) fn keeps<'a>(tenant: &'a Tenant, batch: &'a mut Batch) -> BoxFuture<'a, Result<(), Fault>> {
+    Box::pin(async move {
+        let mut after = None;
+        loop {
+            let query = Query::of(tenant.account_id).oldest_first().after(after).limit(STEP);
+            let rows: Vec<GasAccount> = tenant.core.store.list(query).await?;
+            for row in &rows {
+                row.expect_empty()?;
+                batch.holds(row);
+            }
+            after = rows.last().map(|row| row.head.id);
+            if rows.len() < STEP {
+                return Ok(());
+            }
+        }
+    })
+}
+
+impl GasAccount {
+    fn expect_empty(&self) -> Result<(), Fault> {
+        let held: Vec<String> = Bucket::HELD
+            .iter()
+            .filter(|bucket| self.held(**bucket) > Gas::ZERO)
+            .map(|bucket| format!("{} GAS {}", self.held(*bucket), bucket.as_str()))
+            .collect();
+        if held.is_empty() {
+            return Ok(());
+        }
+        let detail = format!(
+            "the gas account {} of the account is not empty: {}; it has to be withdrawn, decided or paid back first",
+            self.head.id,
+            held.join(", ")
+        );
+        Err(Fault::new(Code::InvalidState, detail))
+    }
 }
 
 /// The account's gas account of a wallet.
@@ -160,10 +202,10 @@ pub struct AmendGasAccount {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<ExactNumber>)]
     pub daily_limit: Option<Option<ExactNumber>>,
-    /// How many wallets approve a withdrawal, 0 to 16.
+    /// How many wallets approve a withdrawal, 0 to 16; no more than `approvers` names.
     #[schema(minimum = 0, maximum = 16)]
     pub required_approvals: Option<i64>,
-    /// Which may, by address or script hash; every active wallet of the account where none is named.
+    /// Which may, by address or script hash.
     #[schema(max_items = 100)]
     pub approvers: Option<Vec<String>>,
 }
@@ -175,7 +217,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Exa
     serde_json::from_value(value).map(Some).map_err(serde::de::Error::custom)
 }
 
-/// Changes the policy of a gas account. Withdrawals that were asked for keep the approvals they were asked with.
+/// Changes the policy of a gas account. Withdrawals that were asked for keep the policy they were asked under.
 #[derive(Clone, Debug)]
 pub struct ChangePolicy {
     /// Which.
@@ -236,10 +278,11 @@ impl GasAccount {
             policy.approvers.dedup();
         }
         policy.required_approvals = patch.required_approvals.unwrap_or(policy.required_approvals);
-        let named = i64::try_from(policy.approvers.len()).unwrap_or(MOST_APPROVALS);
-        let most = if named == 0 { MOST_APPROVALS } else { named.min(MOST_APPROVALS) };
+        let named = policy.approvers.len();
+        let most = i64::try_from(named).unwrap_or(MOST_APPROVALS).min(MOST_APPROVALS);
         if !(0..=most).contains(&policy.required_approvals) {
-            let detail = format!("must be 0 to {most}, not {}", policy.required_approvals);
+            let asked = policy.required_approvals;
+            let detail = format!("must be 0 to {most}, not {asked}: {named} approvers are named");
             check.broken("/required_approvals", "bounds", detail);
         }
         check.finish()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::DateTime;
 use serde::Serialize;
 use sl_store::{Cell, Code, Fault, Filter, Key, Query, Store};
 use utoipa::ToSchema;
@@ -28,6 +29,10 @@ pub(super) struct Audit {
     pub posted: BTreeMap<Bucket, i128>,
     /// How many transfers there are.
     pub transfers: i64,
+    /// The highest number that one of them has.
+    pub highest: i64,
+    /// The deposits and withdrawals of which the resolver says otherwise than they ended.
+    pub contradicted: Vec<Uuid>,
     /// What open withdrawals have reserved.
     pub reserved: i128,
     /// What open deposits have announced.
@@ -70,10 +75,14 @@ impl Audit {
             (Bucket::Available, 0),
             (Bucket::Locked, 0),
             (Bucket::Pending, 0),
+            (Bucket::Owed, 0),
         ]);
-        let mut audit = Self { account, posted: none, transfers: 0, reserved: 0, announced: 0 };
+        let (posted, contradicted) = (none, Vec::new());
+        let mut audit =
+            Self { account, posted, transfers: 0, highest: 0, contradicted, reserved: 0, announced: 0 };
         audit.sum_postings(store).await?;
         audit.sum_open(store).await?;
+        audit.find_contradicted(store).await?;
         Ok(audit)
     }
 
@@ -91,6 +100,7 @@ impl Audit {
                 *self.posted.entry(row.source).or_default() -= amount;
                 *self.posted.entry(row.target).or_default() += amount;
                 self.transfers += 1;
+                self.highest = self.highest.max(row.number);
             }
             after = rows.last().map(|row| row.head.id);
             if rows.len() < STEP {
@@ -124,9 +134,25 @@ impl Audit {
         }
     }
 
+    async fn find_contradicted(&mut self, store: &Store) -> Result<(), Fault> {
+        let query = Query::of(self.account.head.account_id)
+            .equal("gas_account_id", self.account.head.id)
+            .filter(Filter::Since("contradicted_at", DateTime::UNIX_EPOCH))
+            .limit(STEP);
+        let rows: Vec<GasTransaction> = store.list(query).await?;
+        self.contradicted = rows.iter().map(|row| row.head.id).collect();
+        Ok(())
+    }
+
     /// The sum of the postings of a balance.
     pub fn sum(&self, bucket: Bucket) -> Gas {
         gas(self.posted.get(&bucket).copied().unwrap_or_default())
+    }
+
+    /// What the gas account says of a balance, as its postings sum: what is owed is less than nothing.
+    pub fn balance(&self, bucket: Bucket) -> Gas {
+        let held = self.account.held(bucket);
+        if bucket == Bucket::Owed { Gas::from_units(-held.units()) } else { held }
     }
 
     /// What open deposits or withdrawals say a balance should be.
@@ -134,21 +160,15 @@ impl Audit {
         match bucket {
             Bucket::Locked => Some(gas(self.reserved)),
             Bucket::Pending => Some(gas(self.announced)),
-            Bucket::Available | Bucket::External => None,
+            Bucket::Available | Bucket::External | Bucket::Owed => None,
         }
     }
 
     /// Every balance that is not what it should be.
     pub fn differences(&self) -> Vec<GasDifference> {
-        let account = &self.account;
-        let balances = [
-            (Bucket::Available, account.available),
-            (Bucket::Locked, account.locked),
-            (Bucket::Pending, account.pending),
-        ];
         let mut differences = Vec::new();
-        for (bucket, found) in balances {
-            let expected = self.sum(bucket);
+        for bucket in Bucket::HELD {
+            let (found, expected) = (self.balance(bucket), self.sum(bucket));
             if found != expected {
                 differences.push(GasDifference { bucket, of: "balance", found, expected });
             }
@@ -159,9 +179,20 @@ impl Audit {
         differences
     }
 
-    /// Whether everything is what it should be, the number of transfers too.
+    /// The number of the last transfer there ever was, as far as anything tells.
+    pub fn last_number(&self) -> i64 {
+        self.account.posted.max(self.highest)
+    }
+
+    /// How many transfers are lost, those among them that a reconciliation took note of.
+    pub fn missing(&self) -> i64 {
+        self.last_number() - self.transfers
+    }
+
+    /// Whether everything is what it should be, the numbers of the transfers too.
     pub fn is_sound(&self) -> bool {
-        self.transfers == self.account.posted && self.differences().is_empty()
+        let numbered = self.account.posted >= self.highest && self.missing() == self.account.missing;
+        numbered && self.differences().is_empty()
     }
 }
 

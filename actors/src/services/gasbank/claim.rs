@@ -4,7 +4,7 @@
 
 use chrono::DateTime;
 use sha2::{Digest as _, Sha256};
-use sl_store::{Batch, Cell, Cells, Column, Entity, Fault, Head, Key, Kind, SYSTEM, Store, Table};
+use sl_store::{Batch, Cell, Cells, Code, Column, Entity, Fault, Head, Key, Kind, SYSTEM, Store, Table};
 use uuid::Uuid;
 
 use crate::{action::Tenant, neo::ScriptHash, services::accounts::Account};
@@ -54,6 +54,31 @@ pub(super) async fn find(store: &Store, what: &str) -> Result<Option<GasClaim>, 
 /// Adds a claim to the batch; a conflict on commit where somebody has it.
 pub(super) fn claim(what: &str, gas_account_id: Uuid, tenant: &Tenant, batch: &mut Batch) {
     batch.insert(&GasClaim::new(what, gas_account_id, tenant));
+}
+
+/// The same, refused where somebody has it.
+///
+/// # Errors
+/// [`Code::Conflict`].
+pub(super) async fn take(
+    what: &str,
+    gas_account_id: Uuid,
+    tenant: &Tenant,
+    batch: &mut Batch,
+) -> Result<(), Fault> {
+    if find(&tenant.core.store, what).await?.is_some() {
+        return Err(Fault::new(Code::Conflict, "this transaction was deposited already, and not refused"));
+    }
+    claim(what, gas_account_id, tenant, batch);
+    Ok(())
+}
+
+/// Adds to the batch that something is nobody's any more.
+pub(super) async fn release(what: &str, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
+    if let Some(found) = find(&tenant.core.store, what).await? {
+        batch.remove(&found);
+    }
+    Ok(())
 }
 
 /// Adds to the batch that a claim passes to this account, where the account that had it was removed; answers whether it

@@ -1,7 +1,7 @@
 //! Deposits: announced with their transaction on the chain, available when that is confirmed.
 
 use serde::Deserialize;
-use sl_store::{Batch, Code, Fault, Head};
+use sl_store::{Batch, Fault, Head};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -33,7 +33,8 @@ pub struct NewDeposit {
     pub gas_account_id: Uuid,
     /// How much: more than 0, with up to 8 decimals.
     pub amount: ExactNumber,
-    /// The transaction on the chain: 64 hexadecimal digits, with `0x` or without. It is deposited once over all accounts.
+    /// The transaction on the chain: 64 hexadecimal digits, with `0x` or without. It is deposited once over all accounts,
+    /// and can be announced again where it was refused.
     pub tx_id: String,
     /// From whom: an address or script hash.
     pub from_address: Option<String>,
@@ -57,27 +58,14 @@ impl Change for Deposit {
         let to_address = read_optional("/to_address", new.to_address.as_deref(), &mut check);
         check.finish()?;
         let mut account: GasAccount = tenant.core.store.get(tenant.key(new.gas_account_id)).await?;
-        let what = claim::transaction(&chain_id);
-        if claim::find(&tenant.core.store, &what).await?.is_some() {
-            return Err(Fault::new(Code::Conflict, "this transaction was deposited already"));
-        }
-        claim::claim(&what, account.head.id, tenant, batch);
+        claim::take(&claim::transaction(&chain_id), account.head.id, tenant, batch).await?;
+        let amount = amount.ok_or_else(|| Fault::internal("an amount was neither read nor refused"))?;
+        let head = Head::new(tenant.account_id, tenant.next_id(), tenant.now());
         let transaction = GasTransaction {
-            head: Head::new(tenant.account_id, tenant.next_id(), tenant.now()),
-            gas_account_id: account.head.id,
-            direction: GasDirection::Deposit,
-            status: GasStatus::Pending,
-            amount: amount.ok_or_else(|| Fault::internal("an amount was neither read nor refused"))?,
             chain_id: Some(chain_id),
             from_address,
             to_address,
-            not_before: None,
-            required_approvals: 0,
-            approvals: Vec::new(),
-            error: None,
-            unclear: 0,
-            submitted_at: None,
-            completed_at: None,
+            ..GasTransaction::new(head, account.head.id, GasDirection::Deposit, amount)
         };
         announce(&mut account, &transaction, tenant, batch)?;
         Ok(GasMovementView::new(&account, &transaction, tenant.now()))
@@ -94,7 +82,7 @@ fn announce(
     account.post(GasMovement::DepositAnnounced, transaction.amount, id, tenant, batch)?;
     batch.replace(account, tenant.now()).insert(transaction);
     batch.event(tenant.event(NAME, "gasbank.deposit.announced", id, told(transaction)));
-    transaction.enqueue(tenant.now(), tenant, batch);
+    transaction.enqueue(tenant, batch);
     Ok(())
 }
 
@@ -127,7 +115,7 @@ pub(super) fn read_optional(pointer: &str, text: Option<&str>, check: &mut Check
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ByHand {
-    /// Why, for the event and the error of what fails; up to 500 characters.
+    /// Why; kept with the decision. Up to 500 characters.
     #[serde(default)]
     #[schema(max_length = 500)]
     pub reason: String,
@@ -160,14 +148,8 @@ impl Change for DecideDeposit {
         let reason = self.by_hand.told()?;
         let mut standing = Standing::load(tenant, GasDirection::Deposit, self.deposit_id).await?;
         let allowed = [GasStatus::Pending, GasStatus::NeedsReconcile];
-        if self.came {
-            standing.expect(&allowed, "confirmed")?;
-            standing.complete(tenant, batch)?;
-        } else {
-            standing.expect(&allowed, "rejected")?;
-            standing.fail(&reason, tenant, batch)?;
-        }
-        batch.withdraw(tenant.account_id, self.deposit_id);
+        standing.expect(&allowed, if self.came { "confirmed" } else { "rejected" })?;
+        standing.decide(self.came, &reason, tenant, batch).await?;
         Ok(GasMovementView::new(&standing.account, &standing.transaction, tenant.now()))
     }
 }

@@ -110,8 +110,12 @@ fn list<'a>(acting: &'a Acting, params: &'a Value, _batch: &'a mut Batch) -> Pla
         let account = listed.which.find(&tenant).await?;
         let limit = listed.limit.unwrap_or(LISTED.0).clamp(1, LISTED.1);
         let page = PageRequest { limit, ..PageRequest::default() };
-        let (direction, status) = (listed.direction, listed.status);
-        let filters = GasTransactionFilters { gas_account_id: Some(account.head.id), direction, status };
+        let filters = GasTransactionFilters {
+            gas_account_id: Some(account.head.id),
+            direction: listed.direction,
+            status: listed.status,
+            schedule_id: None,
+        };
         let found = reads::list(&tenant, page, filters).await?;
         Ok(json!({ "transactions": found.items }))
     })

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{
     RESOLVER_TRIES,
     account::GasAccount,
+    schedule::GasSchedule,
     transaction::{GasDirection, GasStatus, GasTransaction},
 };
 use crate::{
@@ -30,14 +31,28 @@ pub(super) fn explain(
                 causes: causes(core, &found),
             }));
         }
+        if let Some(found) = core.store.find::<GasSchedule>(key).await? {
+            return Ok(Some(Explained {
+                kind: "gas schedule",
+                status: found.status().to_owned(),
+                gates: vec![id],
+                causes: Vec::new(),
+            }));
+        }
         let found: Option<GasAccount> = core.store.find(key).await?;
-        Ok(found.map(|_| Explained {
+        Ok(found.map(|found| Explained {
             kind: "gas account",
             status: "active".to_owned(),
             gates: vec![id],
-            causes: Vec::new(),
+            causes: differs(&found).into_iter().collect(),
         }))
     })
+}
+
+fn differs(account: &GasAccount) -> Option<Cause> {
+    let since = account.differs_since?;
+    let detail = "its balances are not what its postings give: an operator has to reconcile them";
+    Some(Cause::new("differs", detail).since(since))
 }
 
 fn causes(core: &Core, transaction: &GasTransaction) -> Vec<Cause> {
@@ -48,6 +63,7 @@ fn causes(core: &Core, transaction: &GasTransaction) -> Vec<Cause> {
             let (has, needs) = (transaction.approvals.len(), transaction.required_approvals);
             let detail = format!("it has {has} of {needs} approvals");
             let cause = Cause::new("needs_approval", detail).since(transaction.head.created_at);
+            let cause = cause.until(transaction.expires_at);
             causes.push(cause.with("approvals", has).with("required_approvals", needs));
         }
         GasStatus::NeedsReconcile => {
@@ -57,6 +73,11 @@ fn causes(core: &Core, transaction: &GasTransaction) -> Vec<Cause> {
         }
         GasStatus::Pending | GasStatus::Submitted => causes.extend(waits(core, transaction)),
         GasStatus::Completed | GasStatus::Failed | GasStatus::Cancelled => {}
+    }
+    if let Some(since) = transaction.contradicted_at {
+        let error = transaction.error.as_deref().unwrap_or("the resolver says otherwise than it ended");
+        let detail = format!("an operator has to look into it: {error}");
+        causes.push(Cause::new("contradicted", detail).since(since));
     }
     if what == GasDirection::Withdrawal
         && let Some(at) = transaction.not_before.filter(|at| *at > core.clock.now())

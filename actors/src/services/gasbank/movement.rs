@@ -13,10 +13,11 @@ use sl_store::{Batch, Code, Fault, NewWork};
 use super::{
     DUTY, NAME,
     account::GasAccount,
-    transaction::{GasDirection, GasStatus, GasTransaction},
+    claim,
+    transaction::{GasDecision, GasDirection, GasStatus, GasTransaction},
     transfer::GasMovement,
 };
-use crate::action::Tenant;
+use crate::{Core, action::Tenant};
 
 /// How often a change is planned anew where another one came first.
 const TRIES: u32 = 64;
@@ -70,6 +71,12 @@ impl Standing {
         let found: Option<GasTransaction> = store.find(tenant.key(id)).await?;
         let found = found.filter(|found| found.direction == direction);
         let transaction = found.ok_or_else(|| Fault::not_found(direction.as_str()))?;
+        Self::of(tenant, transaction).await
+    }
+
+    /// A deposit or withdrawal with its gas account.
+    pub async fn of(tenant: &Tenant, transaction: GasTransaction) -> Result<Self, Fault> {
+        let store = &tenant.core.store;
         let account = store.get(tenant.key(transaction.gas_account_id)).await?;
         Ok(Self { account, transaction })
     }
@@ -97,19 +104,48 @@ impl Standing {
         self.end(GasStatus::Completed, (movement, kind), tenant, batch)
     }
 
-    /// It is not done and will not be: what was announced is gone, what was reserved is available again.
-    pub fn fail(&mut self, why: &str, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
+    /// It is not done and will not be: what was announced is gone, and its transaction on the chain can be announced
+    /// again; what was reserved is available again.
+    pub async fn fail(&mut self, why: &str, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
         let (movement, kind) = match self.transaction.direction {
             GasDirection::Deposit => (GasMovement::DepositRejected, "gasbank.deposit.failed"),
             GasDirection::Withdrawal => (GasMovement::WithdrawalReleased, "gasbank.withdrawal.failed"),
         };
         self.transaction.error = Some(why.to_owned());
-        self.end(GasStatus::Failed, (movement, kind), tenant, batch)
+        if let Some(chain_id) = &self.transaction.chain_id {
+            claim::release(&claim::transaction(chain_id), tenant, batch).await?;
+        }
+        self.end(GasStatus::Failed, (movement, kind), tenant, batch)?;
+        self.transaction.enqueue(tenant, batch);
+        Ok(())
+    }
+
+    /// An operator says what became of it, and why they think so.
+    pub async fn decide(
+        &mut self,
+        done: bool,
+        reason: &str,
+        tenant: &Tenant,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        batch.withdraw(tenant.account_id, self.transaction.head.id);
+        self.transaction.note_decision(done, reason, tenant);
+        if done { self.complete(tenant, batch) } else { self.fail(reason, tenant, batch).await }
     }
 
     /// It is taken back.
     pub fn cancel(&mut self, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
         let told = (GasMovement::WithdrawalReleased, "gasbank.withdrawal.cancelled");
+        self.end(GasStatus::Cancelled, told, tenant, batch)
+    }
+
+    /// It was not approved in time.
+    pub fn lapse(&mut self, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
+        let transaction = &mut self.transaction;
+        let (has, needs) = (transaction.approvals.len(), transaction.required_approvals);
+        transaction.error =
+            Some(format!("it had {has} of {needs} approvals when its time to be approved ended"));
+        let told = (GasMovement::WithdrawalReleased, "gasbank.withdrawal.expired");
         self.end(GasStatus::Cancelled, told, tenant, batch)
     }
 
@@ -146,10 +182,36 @@ impl Standing {
 }
 
 impl GasTransaction {
-    /// Adds the item that has it settled.
-    pub(super) fn enqueue(&self, due_at: DateTime<Utc>, tenant: &Tenant, batch: &mut Batch) {
+    /// Adds the item that has something become of it, where anything still can without an operator.
+    pub(super) fn enqueue(&self, tenant: &Tenant, batch: &mut Batch) {
+        let Some(due_at) = self.next_look(&tenant.core) else { return };
         let (account, id) = (self.head.account_id, self.head.id);
-        batch.enqueue(NewWork::new(tenant.next_id(), DUTY, account, id, due_at).gate(self.gas_account_id));
+        let item = NewWork::new(tenant.next_id(), DUTY, account, id, due_at);
+        // A pause of the gas account holds back what is asked of the resolver; time to approve passes all the same.
+        let asks = self.status != GasStatus::PendingApproval;
+        batch.enqueue(if asks { item.gate(self.gas_account_id) } else { item });
+    }
+
+    /// When the duty looks at it next.
+    fn next_look(&self, core: &Core) -> Option<DateTime<Utc>> {
+        let now = core.clock.now();
+        match self.status {
+            GasStatus::PendingApproval => self.expires_at,
+            GasStatus::Pending | GasStatus::Submitted => Some(self.not_before.map_or(now, |at| at.max(now))),
+            GasStatus::Failed => self.next_recheck(core),
+            GasStatus::Completed | GasStatus::Cancelled | GasStatus::NeedsReconcile => None,
+        }
+    }
+
+    /// Keeps what an operator decides, and why.
+    pub(super) fn note_decision(&mut self, done: bool, reason: &str, tenant: &Tenant) {
+        self.decisions.push(GasDecision {
+            from: self.status,
+            to: if done { GasStatus::Completed } else { GasStatus::Failed },
+            reason: reason.to_owned(),
+            actor: tenant.caller.actor.clone(),
+            decided_at: tenant.now(),
+        });
     }
 }
 
@@ -157,6 +219,6 @@ impl GasTransaction {
 pub(super) fn told(transaction: &GasTransaction) -> Value {
     json!({
         "gas_account_id": transaction.gas_account_id, "amount": transaction.amount, "status": transaction.status,
-        "error": transaction.error,
+        "error": transaction.error, "decision": transaction.decisions.last(),
     })
 }

@@ -33,6 +33,8 @@ pub struct GasTransactionFilters {
     pub direction: Option<GasDirection>,
     /// Only those that stand so.
     pub status: Option<GasStatus>,
+    /// Only withdrawals that this schedule made.
+    pub schedule_id: Option<Uuid>,
 }
 
 /// A page of deposits and withdrawals, newest first.
@@ -67,6 +69,7 @@ pub(super) async fn list(
         filters.gas_account_id.map(|id| Filter::Equal("gas_account_id", id.into())),
         filters.direction.map(|direction| Filter::Equal("direction", direction.as_str().into())),
         filters.status.map(|status| Filter::Equal("status", status.as_str().into())),
+        filters.schedule_id.map(|id| Filter::Equal("schedule_id", id.into())),
     ];
     let conditions = conditions.into_iter().flatten().collect();
     resource::list::<GasTransaction, _>(tenant, page, conditions, GasTransaction::view).await
@@ -126,6 +129,8 @@ pub struct GasSummaryView {
     pub pending: Gas,
     /// What withdrawals have reserved.
     pub locked: Gas,
+    /// What was paid out beyond what there was.
+    pub owed: Gas,
     /// How many deposits there are, by status.
     pub deposits: BTreeMap<String, u64>,
     /// How many withdrawals there are, by status.
@@ -154,6 +159,7 @@ impl Action for SummarizeGas {
             available: sum(|account| account.available),
             pending: sum(|account| account.pending),
             locked: sum(|account| account.locked),
+            owed: sum(|account| account.owed),
             deposits: counts(tenant, GasDirection::Deposit, only).await?,
             withdrawals: counts(tenant, GasDirection::Withdrawal, only).await?,
         })
@@ -202,7 +208,7 @@ async fn counts(
 pub struct GasProof {
     /// Which.
     pub bucket: Bucket,
-    /// The sum of its postings; the sums of all four are zero together.
+    /// The sum of its postings; the sums of all five are zero together.
     pub postings: Gas,
     /// What the gas account says; none of what is outside.
     pub balance: Option<Gas>,
@@ -215,6 +221,10 @@ pub struct GasLedgerView {
     pub balanced: bool,
     /// How many transfers there are.
     pub transfers: i64,
+    /// How many are lost: their numbers are missing.
+    pub missing: i64,
+    /// The deposits and withdrawals of which the resolver says otherwise than they ended; an operator looks into them.
+    pub contradicted: Vec<Uuid>,
     /// Each balance and the sum of its postings.
     pub proof: Vec<GasProof>,
     /// What is not as it should be.
@@ -244,20 +254,19 @@ impl Action for ReadLedger {
         let audit = Audit::of(&tenant.core.store, tenant.key(self.gas_account_id)).await?;
         let conditions = vec![Filter::Equal("gas_account_id", self.gas_account_id.into())];
         let page = resource::list::<GasTransfer, _>(tenant, self.page, conditions, GasTransfer::view).await?;
-        let account = &audit.account;
-        let balances = [
-            (Bucket::External, None),
-            (Bucket::Available, Some(account.available)),
-            (Bucket::Locked, Some(account.locked)),
-            (Bucket::Pending, Some(account.pending)),
-        ];
-        let proof =
-            balances.map(|(bucket, balance)| GasProof { bucket, postings: audit.sum(bucket), balance });
+        let external =
+            GasProof { bucket: Bucket::External, postings: audit.sum(Bucket::External), balance: None };
+        let held = Bucket::HELD.map(|bucket| {
+            let balance = Some(audit.balance(bucket));
+            GasProof { bucket, postings: audit.sum(bucket), balance }
+        });
         Ok(GasLedgerView {
             balanced: audit.is_sound(),
             transfers: audit.transfers,
-            proof: proof.into(),
+            missing: audit.missing(),
+            proof: [external].into_iter().chain(held).collect(),
             differences: audit.differences(),
+            contradicted: audit.contradicted,
             items: page.items,
             next_cursor: page.next_cursor,
         })

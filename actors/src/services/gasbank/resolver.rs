@@ -2,7 +2,8 @@
 //!
 //! `GET ?transaction_id=` with the id of a withdrawal, or the chain's id of a deposit's transaction; `type`, `amount` and
 //! the addresses go along, so that a resolver can hold them against the chain. Only 200 with `{done: true, success}` says
-//! anything for good. All else, whatever its status, says nothing: money is not moved on a guess.
+//! anything for good, and only where it does not name another transaction. 429 and 503 with `Retry-After` ask to wait. All
+//! else, whatever its status, says nothing: money is not moved on a guess.
 
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ const SOONEST: Duration = Duration::from_millis(100);
 /// How long a resolver may ask to wait.
 const LATEST: Duration = Duration::from_hours(1);
 
+/// What says, with `Retry-After`, that it has no time now.
+const BUSY: [StatusCode; 2] = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+
 /// What the resolver says.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Resolved {
@@ -43,6 +47,8 @@ pub(super) enum Resolved {
     No(String),
     /// It is under way; asked again after this.
     Later(Duration),
+    /// It has no time; asked again after this, as if it had not been asked.
+    Busy(String, Duration),
     /// Nothing that could be made out; asked again, at the soonest after this where it said so.
     Unclear(String, Option<Duration>),
     /// It says that something else was done than was asked for.
@@ -56,6 +62,7 @@ struct Told {
     message: Option<String>,
     retry_after_seconds: Option<f64>,
     amount: Option<ExactNumber>,
+    transaction_id: Option<String>,
 }
 
 /// Asks about a deposit or withdrawal.
@@ -65,10 +72,14 @@ pub(super) async fn ask(core: &Core, peer: &Peer, transaction: &GasTransaction) 
         Err(fault) => return Resolved::Unclear(fault.detail, None),
     };
     match core.egress.send(request).await {
-        Ok(response) if response.status == StatusCode::OK => read(&response, transaction.amount),
+        Ok(response) if response.status == StatusCode::OK => read(&response, transaction),
         Ok(response) => {
             let wait = retry_after(&response.headers, core.clock.now()).map(bounded);
-            Resolved::Unclear(format!("the resolver answered {}", response.status.as_u16()), wait)
+            let told = format!("the resolver answered {}", response.status.as_u16());
+            match wait {
+                Some(wait) if BUSY.contains(&response.status) => Resolved::Busy(told, wait),
+                wait => Resolved::Unclear(told, wait),
+            }
         }
         Err(error) => Resolved::Unclear(cut(&format!("the resolver did not answer: {error}")), None),
     }
@@ -101,11 +112,15 @@ fn request(core: &Core, peer: &Peer, transaction: &GasTransaction) -> Result<Req
     Ok(request)
 }
 
-fn read(response: &Response, amount: Gas) -> Resolved {
+fn read(response: &Response, transaction: &GasTransaction) -> Resolved {
     let Ok(told) = serde_json::from_slice::<Told>(&response.body) else {
         let detail = "the resolver's answer is not {done, success, message, retry_after_seconds}";
         return Resolved::Unclear(detail.to_owned(), None);
     };
+    if let Some(other) = told.transaction_id.filter(|id| !transaction.is_resolved_by(id)) {
+        return Resolved::Unclear(cut(&format!("the resolver's answer is about another: {other}")), None);
+    }
+    let amount = transaction.amount;
     let message = told.message.as_deref().map(str::trim).filter(|text| !text.is_empty());
     match (told.done, told.success) {
         (false, _) => Resolved::Later(told.retry_after_seconds.map_or(USUAL, seconds)),
@@ -137,6 +152,17 @@ fn bounded(wait: Duration) -> Duration {
 
 fn cut(text: &str) -> String {
     text.chars().take(MESSAGE).collect()
+}
+
+impl GasTransaction {
+    /// Whether an id that the resolver names is this one's, in whatever spelling of hexadecimal.
+    fn is_resolved_by(&self, told: &str) -> bool {
+        let plain = |text: &str| {
+            let text = text.trim().to_ascii_lowercase();
+            text.strip_prefix("0x").map(ToOwned::to_owned).unwrap_or(text)
+        };
+        plain(told) == plain(&self.resolved_by())
+    }
 }
 
 impl GasDirection {

@@ -3,17 +3,22 @@
 //! A withdrawal is marked submitted in the store before the resolver hears of it for the first time: from then on it
 //! cannot be cancelled. What the resolver says is asked again and again under the same id, so that it can tell a repeat.
 //! An amount is released on a definite no alone. Answers that cannot be made out are counted; too many of them, or a time
-//! too long, and it needs to be reconciled: it stays as it is until an operator says, or has it asked again.
+//! too long, and it needs to be reconciled: it stays as it is until an operator says, or has it asked again. A resolver
+//! that asks to wait is waited for, which counts for nothing but the time.
+//!
+//! It also ends what is not approved in time, and has what failed asked about again ([`super::recheck`]).
 
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
 use sl_store::{Batch, Code, Fault, Key, RetryPolicy, SYSTEM, Settlement, Work};
+use uuid::Uuid;
 
 use super::{
     DUTY, NAME, RESOLVER_TRIES, SETTLE_WITHIN, UNRESOLVED_LOOK, WORKERS,
     movement::{Standing, told},
+    recheck,
     resolver::{self, Resolved},
     transaction::{GasDirection, GasStatus, GasTransaction},
 };
@@ -56,7 +61,7 @@ impl Duty for Settler {
         Box::pin(async move {
             tokio::select! {
                 () = attempt.cancel.cancelled() => Outcome::Release,
-                done = settle(core, &attempt.work) => {
+                done = perform(core, &attempt.work) => {
                     done.unwrap_or_else(|fault| Outcome::Retry(fault, Batch::new()))
                 }
             }
@@ -72,12 +77,9 @@ impl Duty for Settler {
     ) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
             let key = Key::new(work.account, work.subject);
-            let found: Option<GasTransaction> = core.store.find(key).await?;
-            let waits =
-                |found: &GasTransaction| matches!(found.status, GasStatus::Pending | GasStatus::Submitted);
-            if let Some(transaction) = found.filter(waits) {
-                let tenant = tenant(core, work).await?;
-                transaction.enqueue(transaction.due_at(core.clock.now()), &tenant, batch);
+            if let Some(transaction) = core.store.find::<GasTransaction>(key).await? {
+                let tenant = tenant(core, work.account, DUTY).await?;
+                transaction.enqueue(&tenant, batch);
                 batch.holds(&transaction);
             }
             Ok(())
@@ -85,36 +87,55 @@ impl Duty for Settler {
     }
 }
 
-async fn tenant(core: &Arc<Core>, work: &Work) -> Result<Tenant, Fault> {
-    let account: Option<Account> = core.store.find(Key::new(SYSTEM, work.account)).await?;
+/// An account, for what a duty does in it.
+pub(super) async fn tenant(core: &Arc<Core>, account_id: Uuid, duty: &str) -> Result<Tenant, Fault> {
+    let account: Option<Account> = core.store.find(Key::new(SYSTEM, account_id)).await?;
     let settings = account.as_ref().map_or_else(|| core.settings.clone(), |row| row.settings(&core.settings));
     Ok(Tenant {
         core: core.clone(),
-        account_id: work.account,
+        account_id,
         account: account.map(Arc::new),
         settings,
-        caller: Arc::new(Caller::duty(DUTY)),
+        caller: Arc::new(Caller::duty(duty)),
         ticket: None,
     })
 }
 
-async fn settle(core: &Arc<Core>, work: &Work) -> Result<Outcome, Fault> {
+/// What becomes of one, as it stands.
+async fn perform(core: &Arc<Core>, work: &Work) -> Result<Outcome, Fault> {
     let found: Option<GasTransaction> = core.store.find(Key::new(work.account, work.subject)).await?;
-    let waits = |found: &GasTransaction| matches!(found.status, GasStatus::Pending | GasStatus::Submitted);
-    let Some(mut transaction) = found.filter(waits) else { return Ok(Outcome::Done(Batch::new())) };
-    let now = core.clock.now();
+    let Some(transaction) = found else { return Ok(Outcome::Done(Batch::new())) };
+    let tenant = tenant(core, work.account, DUTY).await?;
+    match transaction.status {
+        GasStatus::PendingApproval => lapse(&tenant, work, transaction).await,
+        GasStatus::Pending | GasStatus::Submitted => settle(&tenant, work, transaction).await,
+        GasStatus::Failed => recheck::ask(&tenant, transaction).await,
+        GasStatus::Completed | GasStatus::Cancelled | GasStatus::NeedsReconcile => {
+            Ok(Outcome::Done(Batch::new()))
+        }
+    }
+}
+
+async fn lapse(tenant: &Tenant, work: &Work, transaction: GasTransaction) -> Result<Outcome, Fault> {
+    match transaction.expires_at.filter(|at| *at > tenant.now()) {
+        Some(at) => Ok(Outcome::Again(at, Batch::new())),
+        None => end(tenant, work, &transaction, End::Lapse).await,
+    }
+}
+
+async fn settle(tenant: &Tenant, work: &Work, mut transaction: GasTransaction) -> Result<Outcome, Fault> {
+    let (core, now) = (&tenant.core, tenant.now());
     if let Some(at) = transaction.not_before.filter(|at| *at > now) {
         return Ok(Outcome::Again(at, Batch::new()));
     }
     let Some(peer) = &core.peers.gas_resolver else {
         return Ok(Outcome::Again(now + delta(core.settings.duration(&UNRESOLVED_LOOK)), Batch::new()));
     };
-    let tenant = tenant(core, work).await?;
     if transaction.direction == GasDirection::Withdrawal && transaction.status == GasStatus::Pending {
-        transaction = submit(transaction, &tenant).await?;
+        transaction = submit(transaction, tenant).await?;
     }
     let resolved = resolver::ask(core, peer, &transaction).await;
-    conclude(&tenant, work, transaction, resolved).await
+    conclude(tenant, work, transaction, resolved).await
 }
 
 /// Writes that a withdrawal is submitted, before it is.
@@ -141,12 +162,16 @@ async fn conclude(
         Resolved::Contradicted(why) => end(tenant, work, &transaction, End::Doubt(why)).await,
         Resolved::Later(after) => {
             if is_overdue(core, &transaction, now) {
-                let within = core.settings.duration(&SETTLE_WITHIN).as_secs();
-                let verb = transaction.direction.verb();
-                let why = format!("it was not {verb} within {within} s, and the resolver has not refused it");
-                return end(tenant, work, &transaction, End::Doubt(why)).await;
+                return end(tenant, work, &transaction, End::Doubt(overdue(core, &transaction))).await;
             }
             Ok(Outcome::Again(now + delta(after), clear(transaction, now)))
+        }
+        Resolved::Busy(told, after) => {
+            if is_overdue(core, &transaction, now) {
+                let why = format!("{}; {told}", overdue(core, &transaction));
+                return end(tenant, work, &transaction, End::Doubt(why)).await;
+            }
+            Ok(Outcome::Again(now + delta(after), Batch::new()))
         }
         Resolved::Unclear(why, after) => unclear(tenant, work, transaction, (why, after)).await,
     }
@@ -186,13 +211,20 @@ fn clear(mut transaction: GasTransaction, now: DateTime<Utc>) -> Batch {
     batch
 }
 
+fn overdue(core: &Core, transaction: &GasTransaction) -> String {
+    let within = core.settings.duration(&SETTLE_WITHIN).as_secs();
+    let verb = transaction.direction.verb();
+    format!("it was not {verb} within {within} s, and the resolver has not refused it")
+}
+
 fn is_overdue(core: &Core, transaction: &GasTransaction, now: DateTime<Utc>) -> bool {
     let since = transaction.submitted_at.unwrap_or(transaction.head.created_at);
     now - since >= delta(core.settings.duration(&SETTLE_WITHIN))
 }
 
-/// How it ends, as far as the resolver goes.
+/// How it ends, as far as the duty goes.
 enum End {
+    Lapse,
     Complete,
     Fail(String),
     Doubt(String),
@@ -203,13 +235,14 @@ async fn end(tenant: &Tenant, work: &Work, asked: &GasTransaction, end: End) -> 
     for _ in 0..TRIES {
         let mut standing = Standing::load(tenant, asked.direction, asked.head.id).await?;
         if standing.transaction.head.version != asked.head.version {
-            // Somebody decided by hand meanwhile, and took the item with it.
+            // Somebody decided or approved meanwhile, and what follows is looked at anew.
             return Ok(Outcome::Release);
         }
         let mut batch = Batch::new();
         match &end {
+            End::Lapse => standing.lapse(tenant, &mut batch)?,
             End::Complete => standing.complete(tenant, &mut batch)?,
-            End::Fail(why) => standing.fail(why, tenant, &mut batch)?,
+            End::Fail(why) => standing.fail(why, tenant, &mut batch).await?,
             End::Doubt(why) => standing.doubt(why, tenant, &mut batch),
         }
         batch.settle(work.settle(Settlement::Remove));
@@ -223,6 +256,6 @@ async fn end(tenant: &Tenant, work: &Work, asked: &GasTransaction, end: End) -> 
     Err(Fault::new(Code::Conflict, "the gas account moved on at every try"))
 }
 
-fn delta(duration: Duration) -> TimeDelta {
+pub(super) fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }

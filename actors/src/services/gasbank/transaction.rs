@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use sl_store::{Cell, Cells, Column, Entity, Fault, Head, Kind, Table};
+use sl_store::{Cell, Cells, Column, Entity, Fault, Head, Kind, Table, Unique};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -86,6 +86,30 @@ pub struct GasApproval {
     pub approved_at: DateTime<Utc>,
 }
 
+/// What an operator decided of a deposit or withdrawal by hand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GasDecision {
+    /// Where it stood before.
+    pub from: GasStatus,
+    /// Where it stands since.
+    pub to: GasStatus,
+    /// Why.
+    pub reason: String,
+    /// Who decided.
+    pub actor: String,
+    /// When.
+    pub decided_at: DateTime<Utc>,
+}
+
+/// The slot of a schedule that a withdrawal was made for; no two are made for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GasSlot {
+    /// The schedule.
+    pub schedule_id: Uuid,
+    /// Its instant.
+    pub at: DateTime<Utc>,
+}
+
 /// A deposit or withdrawal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GasTransaction {
@@ -107,10 +131,14 @@ pub struct GasTransaction {
     pub to_address: Option<ScriptHash>,
     /// A withdrawal is not submitted before.
     pub not_before: Option<DateTime<Utc>>,
-    /// How many wallets approve it.
+    /// How many wallets approve it: as the policy said when it was asked for.
     pub required_approvals: i64,
+    /// Which may, as the policy said then.
+    pub approvers: Vec<ScriptHash>,
     /// Those that have.
     pub approvals: Vec<GasApproval>,
+    /// Until when it can be approved; what it has reserved is available again afterwards.
+    pub expires_at: Option<DateTime<Utc>>,
     /// What is known about why it failed, or is not known.
     pub error: Option<String>,
     /// How many answers in a row could not be made out.
@@ -119,9 +147,42 @@ pub struct GasTransaction {
     pub submitted_at: Option<DateTime<Utc>>,
     /// When it came to its end.
     pub completed_at: Option<DateTime<Utc>>,
+    /// What operators decided of it.
+    pub decisions: Vec<GasDecision>,
+    /// Since when the resolver says otherwise than it ended.
+    pub contradicted_at: Option<DateTime<Utc>>,
+    /// The slot it was made for, where a schedule made it.
+    pub slot: Option<GasSlot>,
 }
 
 impl GasTransaction {
+    /// One of which nothing is known yet but what it is.
+    #[must_use]
+    pub const fn new(head: Head, gas_account_id: Uuid, direction: GasDirection, amount: Gas) -> Self {
+        Self {
+            head,
+            gas_account_id,
+            direction,
+            status: GasStatus::Pending,
+            amount,
+            chain_id: None,
+            from_address: None,
+            to_address: None,
+            not_before: None,
+            required_approvals: 0,
+            approvers: Vec::new(),
+            approvals: Vec::new(),
+            expires_at: None,
+            error: None,
+            unclear: 0,
+            submitted_at: None,
+            completed_at: None,
+            decisions: Vec::new(),
+            contradicted_at: None,
+            slot: None,
+        }
+    }
+
     /// What a wallet signs to approve it: everything that it will do.
     #[must_use]
     pub fn approval_message(&self) -> String {
@@ -169,8 +230,18 @@ impl Entity for GasTransaction {
             Column::new("unclear", Kind::Int),
             Column::nullable("submitted_at", Kind::Time),
             Column::nullable("completed_at", Kind::Time),
+            Column::new("approvers", Kind::Json),
+            Column::nullable("expires_at", Kind::Time),
+            Column::new("decisions", Kind::Json),
+            Column::nullable("contradicted_at", Kind::Time),
+            Column::nullable("schedule_id", Kind::Uuid),
+            Column::nullable("slot", Kind::Time),
         ],
-        uniques: &[],
+        uniques: &[Unique {
+            name: "gas_transactions_slot",
+            columns: &["schedule_id", "slot"],
+            message: "a withdrawal was made for this slot already",
+        }],
     };
 
     fn head(&self) -> &Head {
@@ -183,6 +254,7 @@ impl Entity for GasTransaction {
 
     fn encode(&self) -> Vec<Cell> {
         let written = |hash: Option<ScriptHash>| hash.map(|hash| hash.to_string()).into();
+        let approvers: Vec<String> = self.approvers.iter().map(ToString::to_string).collect();
         vec![
             self.gas_account_id.into(),
             self.direction.as_str().into(),
@@ -198,17 +270,21 @@ impl Entity for GasTransaction {
             self.unclear.into(),
             self.submitted_at.into(),
             self.completed_at.into(),
+            Cell::json(&approvers),
+            self.expires_at.into(),
+            Cell::json(&self.decisions),
+            self.contradicted_at.into(),
+            self.slot.map(|slot| slot.schedule_id).into(),
+            self.slot.map(|slot| slot.at).into(),
         ]
     }
 
     fn decode(head: Head, mut cells: Cells) -> Result<Self, Fault> {
         let read = |text: Option<String>| text.and_then(|text| ScriptHash::parse(&text).ok());
-        Ok(Self {
-            head,
-            gas_account_id: cells.uuid()?,
-            direction: cells.named(GasDirection::read)?,
-            status: cells.named(GasStatus::read)?,
-            amount: Gas::from_units(cells.int()?),
+        let (gas_account_id, direction) = (cells.uuid()?, cells.named(GasDirection::read)?);
+        let (status, amount) = (cells.named(GasStatus::read)?, Gas::from_units(cells.int()?));
+        let mut found = Self {
+            status,
             chain_id: cells.maybe_text()?,
             from_address: read(cells.maybe_text()?),
             to_address: read(cells.maybe_text()?),
@@ -219,48 +295,51 @@ impl Entity for GasTransaction {
             unclear: cells.int()?,
             submitted_at: cells.maybe_time()?,
             completed_at: cells.maybe_time()?,
-        })
+            ..Self::new(head, gas_account_id, direction, amount)
+        };
+        let approvers: Vec<String> = cells.json()?;
+        found.approvers = approvers.iter().filter_map(|text| ScriptHash::parse(text).ok()).collect();
+        found.expires_at = cells.maybe_time()?;
+        found.decisions = cells.json()?;
+        found.contradicted_at = cells.maybe_time()?;
+        let (schedule_id, at) = (cells.maybe_uuid()?, cells.maybe_time()?);
+        found.slot = schedule_id.zip(at).map(|(schedule_id, at)| GasSlot { schedule_id, at });
+        Ok(found)
     }
 
     fn samples() -> Vec<Self> {
+        let head = |id| Head::new(Uuid::from_u128(1), Uuid::from_u128(id), DateTime::UNIX_EPOCH);
+        let (gas, at) = (Uuid::from_u128(3), DateTime::UNIX_EPOCH);
         let deposit = Self {
-            head: Head::new(Uuid::from_u128(1), Uuid::from_u128(2), DateTime::UNIX_EPOCH),
-            gas_account_id: Uuid::from_u128(3),
-            direction: GasDirection::Deposit,
-            status: GasStatus::Pending,
-            amount: Gas::from_units(4),
             chain_id: Some(format!("0x{}", "ab".repeat(32))),
             from_address: Some(ScriptHash::of(b"from")),
-            to_address: None,
-            not_before: None,
-            required_approvals: 0,
-            approvals: Vec::new(),
-            error: None,
-            unclear: 0,
-            submitted_at: None,
-            completed_at: None,
+            ..Self::new(head(2), gas, GasDirection::Deposit, Gas::from_units(4))
         };
-        let approval = GasApproval {
-            wallet_id: Uuid::from_u128(5),
-            wallet_address: ScriptHash::of(b"wallet").address(),
-            approved_at: DateTime::UNIX_EPOCH,
+        let wallet_address = ScriptHash::of(b"wallet").address();
+        let approval = GasApproval { wallet_id: Uuid::from_u128(5), wallet_address, approved_at: at };
+        let decision = GasDecision {
+            from: GasStatus::Completed,
+            to: GasStatus::Failed,
+            reason: "it never came".to_owned(),
+            actor: "operator:alice".to_owned(),
+            decided_at: at,
         };
-        let at = Some(DateTime::UNIX_EPOCH);
         let withdrawal = Self {
-            head: Head::new(Uuid::from_u128(1), Uuid::from_u128(6), DateTime::UNIX_EPOCH),
-            direction: GasDirection::Withdrawal,
             status: GasStatus::Failed,
-            chain_id: None,
-            from_address: None,
             to_address: Some(ScriptHash::of(b"to")),
-            not_before: at,
+            not_before: Some(at),
             required_approvals: 1,
+            approvers: vec![ScriptHash::of(b"wallet")],
             approvals: vec![approval],
+            expires_at: Some(at),
             error: Some("refused".to_owned()),
             unclear: 2,
-            submitted_at: at,
-            completed_at: at,
-            ..deposit.clone()
+            submitted_at: Some(at),
+            completed_at: Some(at),
+            decisions: vec![decision],
+            contradicted_at: Some(at),
+            slot: Some(GasSlot { schedule_id: Uuid::from_u128(7), at }),
+            ..Self::new(head(6), gas, GasDirection::Withdrawal, Gas::from_units(4))
         };
         vec![deposit, withdrawal]
     }

@@ -25,6 +25,8 @@ pub enum Bucket {
     Locked,
     /// What deposits have announced.
     Pending,
+    /// What was paid out beyond what there was; its postings sum to less than nothing by as much as is owed.
+    Owed,
 }
 
 /// Why something moved.
@@ -43,8 +45,10 @@ pub enum GasMovement {
     WithdrawalSettled,
     /// It was not, and what it had reserved is available again.
     WithdrawalReleased,
-    /// A difference was put right.
+    /// A difference, or what an operator found decided wrongly, was put right.
     Correction,
+    /// What became available paid back what was owed.
+    DebtRepaid,
 }
 
 macro_rules! named {
@@ -66,7 +70,13 @@ macro_rules! named {
 }
 pub(super) use named;
 
-named!(Bucket: External = "external", Available = "available", Locked = "locked", Pending = "pending");
+named! { Bucket:
+    External = "external",
+    Available = "available",
+    Locked = "locked",
+    Pending = "pending",
+    Owed = "owed",
+}
 named! { GasMovement:
     DepositAnnounced = "deposit_announced",
     DepositConfirmed = "deposit_confirmed",
@@ -75,6 +85,12 @@ named! { GasMovement:
     WithdrawalSettled = "withdrawal_settled",
     WithdrawalReleased = "withdrawal_released",
     Correction = "correction",
+    DebtRepaid = "debt_repaid",
+}
+
+impl Bucket {
+    /// Those of which a gas account holds something.
+    pub(super) const HELD: [Self; 4] = [Self::Available, Self::Locked, Self::Pending, Self::Owed];
 }
 
 impl GasMovement {
@@ -87,6 +103,7 @@ impl GasMovement {
             Self::WithdrawalReserved => (Bucket::Available, Bucket::Locked),
             Self::WithdrawalSettled => (Bucket::Locked, Bucket::External),
             Self::WithdrawalReleased | Self::Correction => (Bucket::Locked, Bucket::Available),
+            Self::DebtRepaid => (Bucket::Available, Bucket::Owed),
         }
     }
 }
@@ -108,7 +125,7 @@ pub struct GasTransfer {
     pub target: Bucket,
     /// How much; more than nothing.
     pub amount: Gas,
-    /// The deposit or withdrawal behind it; none of a correction.
+    /// The deposit or withdrawal behind it; none where balances were put right.
     pub transaction_id: Option<Uuid>,
     /// Who did it.
     pub actor: String,
@@ -132,26 +149,71 @@ impl GasAccount {
         self.transfer((movement, source, target), amount, Some(transaction), tenant, batch)
     }
 
-    /// Posts a correction.
-    pub(super) fn correct(
+    /// Posts that an amount came from outside after all.
+    ///
+    /// # Errors
+    /// As [`GasAccount::shift`].
+    pub(super) fn bring_in(
         &mut self,
-        (source, target): (Bucket, Bucket),
         amount: Gas,
+        transaction: Uuid,
         tenant: &Tenant,
         batch: &mut Batch,
     ) -> Result<(), Fault> {
-        self.transfer((GasMovement::Correction, source, target), amount, None, tenant, batch)
+        let route = (GasMovement::Correction, Bucket::External, Bucket::Available);
+        self.transfer(route, amount, Some(transaction), tenant, batch)
+    }
+
+    /// Posts that an amount has gone outside after all: from what is available, and what that does not hold is owed.
+    ///
+    /// # Errors
+    /// As [`GasAccount::shift`].
+    pub(super) fn take_out(
+        &mut self,
+        amount: Gas,
+        transaction: Uuid,
+        tenant: &Tenant,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        let there = amount.min(self.available);
+        for (source, part) in [(Bucket::Available, there), (Bucket::Owed, amount.less(there))] {
+            if part > Gas::ZERO {
+                let route = (GasMovement::Correction, source, Bucket::External);
+                self.transfer(route, part, Some(transaction), tenant, batch)?;
+            }
+        }
+        Ok(())
     }
 
     fn transfer(
+        &mut self,
+        route: (GasMovement, Bucket, Bucket),
+        amount: Gas,
+        transaction_id: Option<Uuid>,
+        tenant: &Tenant,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        let (_, source, target) = route;
+        self.shift(source, target, amount)?;
+        self.record(route, amount, transaction_id, tenant, batch);
+        let debt = self.owed.min(self.available);
+        if target == Bucket::Available && debt > Gas::ZERO {
+            self.shift(Bucket::Available, Bucket::Owed, debt)?;
+            let route = (GasMovement::DebtRepaid, Bucket::Available, Bucket::Owed);
+            self.record(route, debt, transaction_id, tenant, batch);
+        }
+        Ok(())
+    }
+
+    /// Adds a transfer to the batch; the balances are the caller's.
+    pub(super) fn record(
         &mut self,
         (movement, source, target): (GasMovement, Bucket, Bucket),
         amount: Gas,
         transaction_id: Option<Uuid>,
         tenant: &Tenant,
         batch: &mut Batch,
-    ) -> Result<(), Fault> {
-        self.shift(source, target, amount)?;
+    ) {
         self.posted += 1;
         batch.insert(&GasTransfer {
             head: Head::new(self.head.account_id, tenant.next_id(), tenant.now()),
@@ -164,7 +226,6 @@ impl GasAccount {
             transaction_id,
             actor: tenant.caller.actor.clone(),
         });
-        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     account::GasAccount,
     gas::Gas,
-    transaction::{GasApproval, GasDirection, GasStatus, GasTransaction},
+    transaction::{GasApproval, GasDecision, GasDirection, GasStatus, GasTransaction},
     transfer::{Bucket, GasMovement, GasTransfer},
 };
 use crate::neo::ScriptHash;
@@ -30,6 +30,8 @@ pub struct GasAccountView {
     pub pending: Gas,
     /// What withdrawals have reserved.
     pub locked: Gas,
+    /// What was paid out beyond what there was, as was found out late; paid back by whatever becomes available.
+    pub owed: Gas,
     /// What stays available.
     pub minimum_balance: Gas,
     /// What may be withdrawn in a day of UTC.
@@ -40,10 +42,12 @@ pub struct GasAccountView {
     pub last_withdrawal: Option<DateTime<Utc>>,
     /// How many wallets approve a withdrawal.
     pub required_approvals: i64,
-    /// Which may; every active wallet of the account where none is named.
+    /// Which may.
     pub approvers: Vec<String>,
     /// How many transfers were posted.
     pub transfers: i64,
+    /// Since when its balances are not what its postings give; none where they are.
+    pub differs_since: Option<DateTime<Utc>>,
     /// Counts the changes from 1.
     pub version: i64,
     /// When it was made.
@@ -64,6 +68,7 @@ impl GasAccount {
             available: self.available,
             pending: self.pending,
             locked: self.locked,
+            owed: self.owed,
             minimum_balance: self.policy.minimum_balance,
             daily_limit: self.policy.daily_limit,
             daily_withdrawal: self.withdrawn_on(now),
@@ -71,6 +76,7 @@ impl GasAccount {
             required_approvals: self.policy.required_approvals,
             approvers: self.policy.approvers.iter().map(ScriptHash::address).collect(),
             transfers: self.posted,
+            differs_since: self.differs_since,
             version: self.head.version,
             created_at: self.head.created_at,
             updated_at: self.head.updated_at,
@@ -104,10 +110,14 @@ pub struct GasTransactionView {
     pub to_address: Option<String>,
     /// A withdrawal is not submitted before.
     pub not_before: Option<DateTime<Utc>>,
-    /// How many wallets approve it.
+    /// How many wallets approve it, by the policy under which it was asked for.
     pub required_approvals: i64,
+    /// Which may, by that policy.
+    pub approvers: Vec<String>,
     /// Those that have.
     pub approvals: Vec<GasApproval>,
+    /// Until when it can be approved; it is cancelled afterwards.
+    pub expires_at: Option<DateTime<Utc>>,
     /// What wallets sign to approve it; only while it waits for that.
     pub approval_message: Option<String>,
     /// Why it failed, or what is not known.
@@ -116,6 +126,14 @@ pub struct GasTransactionView {
     pub submitted_at: Option<DateTime<Utc>>,
     /// When it came to its end.
     pub completed_at: Option<DateTime<Utc>>,
+    /// What operators decided of it by hand, and why.
+    pub decisions: Vec<GasDecision>,
+    /// Since when the resolver says otherwise than it ended; an operator looks into it.
+    pub contradicted_at: Option<DateTime<Utc>>,
+    /// The schedule that made it.
+    pub schedule_id: Option<Uuid>,
+    /// The slot of that schedule.
+    pub scheduled_for: Option<DateTime<Utc>>,
     /// Counts the changes from 1.
     pub version: i64,
     /// When it was made.
@@ -142,11 +160,17 @@ impl GasTransaction {
             to_address: self.to_address.map(|hash| hash.address()),
             not_before: self.not_before,
             required_approvals: self.required_approvals,
+            approvers: self.approvers.iter().map(ScriptHash::address).collect(),
             approvals: self.approvals.clone(),
+            expires_at: self.expires_at,
             approval_message: waits.then(|| self.approval_message()),
             error: self.error.clone(),
             submitted_at: self.submitted_at,
             completed_at: self.completed_at,
+            decisions: self.decisions.clone(),
+            contradicted_at: self.contradicted_at,
+            schedule_id: self.slot.map(|slot| slot.schedule_id),
+            scheduled_for: self.slot.map(|slot| slot.at),
             version: self.head.version,
             created_at: self.head.created_at,
             updated_at: self.head.updated_at,

@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
-use sl_store::{Batch, Fault, Head};
+use sl_store::{Batch, Code, Fault, Head};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    DUTY, NAME,
-    account::GasAccount,
+    APPROVE_WITHIN, DUTY, NAME,
+    account::{GasAccount, Policy},
     accounts,
     deposits::{ByHand, read_optional},
     gas::Gas,
@@ -76,51 +76,56 @@ impl Change for Withdraw {
                 return Err(Fault::field("/wallet_address", "required", "must name a wallet"));
             }
         };
-        account.count_withdrawal(amount, now)?;
-        let approvals = account.policy.required_approvals;
-        let status = if approvals > 0 { GasStatus::PendingApproval } else { GasStatus::Pending };
-        let transaction = GasTransaction {
-            head: Head::new(tenant.account_id, tenant.next_id(), now),
-            gas_account_id: account.head.id,
-            direction: GasDirection::Withdrawal,
-            status,
-            amount,
-            chain_id: None,
-            from_address: Some(account.wallet),
-            to_address: Some(to_address.unwrap_or(account.wallet)),
+        let head = Head::new(tenant.account_id, tenant.next_id(), now);
+        let mut transaction = GasTransaction {
+            to_address,
             not_before: new.not_before,
-            required_approvals: approvals,
-            approvals: Vec::new(),
-            error: None,
-            unclear: 0,
-            submitted_at: None,
-            completed_at: None,
+            ..GasTransaction::new(head, account.head.id, GasDirection::Withdrawal, amount)
         };
-        reserve(&mut account, &transaction, tenant, batch)?;
+        reserve(&mut account, &mut transaction, tenant, batch)?;
         Ok(GasMovementView::new(&account, &transaction, now))
     }
 }
 
-fn reserve(
+/// Reserves what a new withdrawal is to move, under the policy of its gas account as it stands now: later changes of the
+/// policy do not change what it needs.
+pub(super) fn reserve(
     account: &mut GasAccount,
-    transaction: &GasTransaction,
+    transaction: &mut GasTransaction,
     tenant: &Tenant,
     batch: &mut Batch,
 ) -> Result<(), Fault> {
+    account.count_withdrawal(transaction.amount, tenant.now())?;
+    transaction.from_address = Some(account.wallet);
+    transaction.to_address = transaction.to_address.or(Some(account.wallet));
+    account.policy.bind(transaction, tenant)?;
     let id = transaction.head.id;
     account.post(GasMovement::WithdrawalReserved, transaction.amount, id, tenant, batch)?;
     batch.replace(account, tenant.now()).insert(transaction);
     batch.event(tenant.event(NAME, "gasbank.withdrawal.reserved", id, told(transaction)));
-    if transaction.status == GasStatus::Pending {
-        transaction.enqueue(transaction.due_at(tenant.now()), tenant, batch);
-    }
+    transaction.enqueue(tenant, batch);
     Ok(())
 }
 
-impl GasTransaction {
-    /// When it can be submitted.
-    pub(super) fn due_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        self.not_before.map_or(now, |at| at.max(now))
+impl Policy {
+    fn bind(&self, transaction: &mut GasTransaction, tenant: &Tenant) -> Result<(), Fault> {
+        if self.required_approvals == 0 {
+            return Ok(());
+        }
+        let named = self.approvers.len();
+        if i64::try_from(named).is_ok_and(|named| named < self.required_approvals) {
+            let detail = format!(
+                "the gas account asks for {} approvals and names {named} approvers: its policy has to name more",
+                self.required_approvals
+            );
+            return Err(Fault::new(Code::InvalidState, detail));
+        }
+        let within = TimeDelta::from_std(tenant.settings.duration(&APPROVE_WITHIN)).unwrap_or(AHEAD);
+        transaction.status = GasStatus::PendingApproval;
+        transaction.required_approvals = self.required_approvals;
+        transaction.approvers.clone_from(&self.approvers);
+        transaction.expires_at = Some(transaction.head.created_at + within);
+        Ok(())
     }
 }
 
@@ -138,7 +143,7 @@ impl Action for Withdraw {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewApproval {
-    /// The workspace wallet that approves; active, and one of the gas account's approvers where it names any.
+    /// The workspace wallet that approves; active, and one of the withdrawal's approvers.
     pub wallet_address: String,
     /// Its keys' signatures of the withdrawal's `approval_message`, as many as the wallet's threshold says.
     pub signatures: Vec<WalletSignature>,
@@ -159,7 +164,7 @@ impl Change for Approve {
     async fn plan(&self, tenant: &Tenant, batch: &mut Batch) -> Result<GasMovementView, Fault> {
         let mut standing = Standing::load(tenant, GasDirection::Withdrawal, self.withdrawal_id).await?;
         standing.expect(&[GasStatus::PendingApproval], "approved")?;
-        self.check_approver(&standing.account)?;
+        self.check(&standing.transaction, tenant)?;
         let Standing { account, transaction } = &mut standing;
         let message = transaction.approval_message();
         let named = Named { address: &self.new.wallet_address, pointer: "/wallet_address" };
@@ -169,13 +174,14 @@ impl Change for Approve {
         if transaction.approvals.iter().any(|approval| approval.wallet_address == wallet_address) {
             return Err(Fault::field("/wallet_address", "distinct", "this wallet has approved already"));
         }
-        batch.holds(&wallet).holds(&*account);
+        batch.holds(&wallet);
         let (now, wallet_id) = (tenant.now(), wallet.head.id);
         transaction.approvals.push(GasApproval { wallet_id, wallet_address, approved_at: now });
         let approved = i64::try_from(transaction.approvals.len()).unwrap_or(i64::MAX);
         if approved >= transaction.required_approvals {
             transaction.status = GasStatus::Pending;
-            transaction.enqueue(transaction.due_at(now), tenant, batch);
+            batch.withdraw(tenant.account_id, transaction.head.id);
+            transaction.enqueue(tenant, batch);
         }
         batch.replace(transaction, now);
         let kind = "gasbank.withdrawal.approved";
@@ -185,15 +191,18 @@ impl Change for Approve {
 }
 
 impl Approve {
-    fn check_approver(&self, account: &GasAccount) -> Result<(), Fault> {
+    fn check(&self, transaction: &GasTransaction, tenant: &Tenant) -> Result<(), Fault> {
+        if let Some(ended) = transaction.expires_at.filter(|at| *at <= tenant.now()) {
+            let detail = format!("the time to approve the withdrawal ended at {}", ended.to_rfc3339());
+            return Err(Fault::new(Code::InvalidState, detail));
+        }
         let mut check = Check::new();
         let wallet = read_address("/wallet_address", &self.new.wallet_address, &mut check);
         check.finish()?;
-        let approvers = &account.policy.approvers;
-        if approvers.is_empty() || wallet.is_some_and(|wallet| approvers.contains(&wallet)) {
+        if wallet.is_some_and(|wallet| transaction.approvers.contains(&wallet)) {
             return Ok(());
         }
-        Err(Fault::field("/wallet_address", "approver", "must be one of the gas account's approvers"))
+        Err(Fault::field("/wallet_address", "approver", "must be one of the withdrawal's approvers"))
     }
 }
 
@@ -250,14 +259,8 @@ impl Change for DecideWithdrawal {
         let reason = self.by_hand.told()?;
         let mut standing = Standing::load(tenant, GasDirection::Withdrawal, self.withdrawal_id).await?;
         let allowed = [GasStatus::Pending, GasStatus::Submitted, GasStatus::NeedsReconcile];
-        if self.paid {
-            standing.expect(&allowed, "settled")?;
-            standing.complete(tenant, batch)?;
-        } else {
-            standing.expect(&allowed, "failed")?;
-            standing.fail(&reason, tenant, batch)?;
-        }
-        batch.withdraw(tenant.account_id, self.withdrawal_id);
+        standing.expect(&allowed, if self.paid { "settled" } else { "failed" })?;
+        standing.decide(self.paid, &reason, tenant, batch).await?;
         Ok(GasMovementView::new(&standing.account, &standing.transaction, tenant.now()))
     }
 }

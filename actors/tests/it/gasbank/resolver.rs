@@ -16,6 +16,8 @@ use tokio::{
 pub enum Says {
     /// A status and a body.
     That(u16, String),
+    /// A status that asks to wait for so many seconds.
+    Busy(u16, u64),
     /// Nothing: it closes the connection.
     Nothing,
     /// Nothing for longer than anybody waits.
@@ -90,16 +92,21 @@ impl Resolver {
         match answer {
             Says::Nothing => {}
             Says::TooLate => tokio::time::sleep(Duration::from_secs(5)).await,
-            Says::That(status, body) => {
-                let length = body.len();
-                let told = format!(
-                    "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-                );
-                // Whoever asked may have gone.
-                let _ = stream.write_all(told.as_bytes()).await;
+            Says::That(status, body) => write(&mut stream, status, "", &body).await,
+            Says::Busy(status, seconds) => {
+                write(&mut stream, status, &format!("retry-after: {seconds}\r\n"), "").await;
             }
         }
     }
+}
+
+async fn write(stream: &mut TcpStream, status: u16, headers: &str, body: &str) {
+    let length = body.len();
+    let told = format!(
+        "HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
+    // Whoever asked may have gone.
+    let _ = stream.write_all(told.as_bytes()).await;
 }
 
 pub fn yes() -> Says {

@@ -13,6 +13,7 @@ use sl_actors::{
         CancelWithdrawal, FetchDeposit, FetchWithdrawal, GasMovementView, GasStatus, RESOLVER_TIME,
         RESOLVER_TRIES, Reconcile, Reconciliation,
     },
+    settings::Setting,
     why::Why,
 };
 use uuid::Uuid;
@@ -33,10 +34,15 @@ on_both! {
 }
 
 async fn world(ground: Ground, resolver: &Resolver) -> World {
+    world_with(ground, resolver, &[]).await
+}
+
+/// A world with a resolver, and settings of a test's own.
+pub async fn world_with(ground: Ground, resolver: &Resolver, settings: &[(&Setting, u64)]) -> World {
     let mut parts = ground.parts().await;
-    for (setting, value) in [(&RETRY_BASE, 10), (&RETRY_CAP, 50), (&RESOLVER_TRIES, 3), (&RESOLVER_TIME, 300)]
-    {
-        set(&mut parts, setting, value);
+    let usual = [(&RETRY_BASE, 10), (&RETRY_CAP, 50), (&RESOLVER_TRIES, 3), (&RESOLVER_TIME, 300)];
+    for (setting, value) in usual.iter().chain(settings) {
+        set(&mut parts, setting, *value);
     }
     let limits = EgressLimits::from(&parts.settings);
     let names = std::sync::Arc::new(SystemResolver::new(4));
@@ -47,13 +53,19 @@ async fn world(ground: Ground, resolver: &Resolver) -> World {
 }
 
 /// A withdrawal of 1 about which the resolver answers so; until it knows, it says that it will.
-async fn asked_for(world: &World, account: Uuid, gas: Uuid, resolver: &Resolver, answers: &[Says]) -> Uuid {
+pub async fn asked_for(
+    world: &World,
+    account: Uuid,
+    gas: Uuid,
+    resolver: &Resolver,
+    answers: &[Says],
+) -> Uuid {
     let made = withdraw(world, account, json!({"gas_account_id": gas, "amount": "1"})).await.unwrap();
     resolver.says(made.transaction.id, answers);
     made.transaction.id
 }
 
-async fn ends(world: &World, account: Uuid, id: Uuid, status: GasStatus) -> GasMovementView {
+pub async fn ends(world: &World, account: Uuid, id: Uuid, status: GasStatus) -> GasMovementView {
     let mut seen = None;
     until(&format!("{id} is {status:?}"), async || {
         let view = world.act(account, FetchWithdrawal(id)).await.unwrap();
@@ -79,6 +91,22 @@ async fn a_withdrawal_is_released_on_a_definite_no_alone(ground: Ground) {
         ("sent but timed out, then yes", vec![Says::TooLate, yes()], Completed),
         ("nothing, then no", vec![Says::Nothing, no("expired")], Failed),
         ("unavailable, then yes", vec![that(503, ""), yes()], Completed),
+        (
+            "no time, again and again, then yes",
+            [vec![Says::Busy(429, 0); 4], vec![Says::Busy(503, 0); 4], vec![yes()]].concat(),
+            Completed,
+        ),
+        ("unavailable, and no word for how long", vec![that(503, "")], NeedsReconcile),
+        (
+            "about another",
+            vec![that(200, r#"{"done": true, "success": true, "transaction_id": "another"}"#)],
+            NeedsReconcile,
+        ),
+        (
+            "no, about another",
+            vec![that(200, r#"{"done": true, "success": false, "transaction_id": "another"}"#)],
+            NeedsReconcile,
+        ),
         ("never there", vec![Says::Nothing], NeedsReconcile),
         ("always late", vec![Says::TooLate], NeedsReconcile),
         ("500", vec![that(500, r#"{"done": true, "success": false}"#)], NeedsReconcile),
@@ -111,6 +139,10 @@ async fn a_withdrawal_is_released_on_a_definite_no_alone(ground: Ground) {
         assert!(asked[0].contains("&type=withdrawal&amount=1&"), "{}", asked[0]);
         let refused = world.act(account, CancelWithdrawal(id)).await.unwrap_err();
         assert_eq!(refused.code, sl_actors::Code::InvalidState, "{name}");
+        if name.contains("about another") {
+            let error = ended.transaction.error.unwrap();
+            assert!(error.contains("about another: another"), "{error}");
+        }
     }
     assert!(ledger(&world, account, gas).await.balanced);
 }
