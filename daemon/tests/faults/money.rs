@@ -96,9 +96,8 @@ impl Resolver {
         let first = before == 0;
         let another = json!({"done": true, "success": false, "transaction_id": "another"}).to_string();
         match script(id) {
-            0 => Some(no()),
             1 if before < 2 => Some(later()),
-            1 => Some(no()),
+            0 | 1 => Some(no()),
             2 if first => Some((500, "", String::new())),
             3 if first => None,
             4 if before < 2 => Some((429, "retry-after: 0\r\n", String::new())),
