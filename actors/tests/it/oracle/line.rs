@@ -59,7 +59,7 @@ async fn storm(shop: &Workshop, source: Uuid, requests: u64) -> (u64, Duration) 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_of_a_thousand_wakes_each_for_its_own_turn() {
-    line_of(Ground::lively().await, 1_000, "200/s").await;
+    line_of(Ground::lively().await, 1_000, "60/s").await;
 }
 
 async fn a_line_wakes_each_for_its_own_turn(ground: Ground) {
