@@ -75,10 +75,8 @@ impl Egress {
             };
             let Some(target) = target else {
                 let gzip = body::is_gzip(response.headers());
-                let body = match head_only {
-                    true => Bytes::new(),
-                    false => body::read(&mut response, limit, gzip).await?,
-                };
+                let body =
+                    if head_only { Bytes::new() } else { body::read(&mut response, limit, gzip).await? };
                 return Ok(exchange.answer(&mut response, body, gzip, followed > 0));
             };
             let limit = if redirects == Redirects::Refuse { 0 } else { shared.limits.redirects };

@@ -168,7 +168,7 @@ async fn who_rotates_twice_takes_no_secret_away_that_still_has_grace(ground: Gro
         assert!(given.split(' ').any(|one| one == right), "{given}");
     }
     let token = trigger.webhook_url.unwrap().trim_start_matches("/hooks/").to_owned();
-    let taken = async |secret: &str, id: &str| {
+    let call = async |secret: &str, id: &str| {
         let (time, body) = (shop.world.now().timestamp().to_string(), "{\"n\":1}");
         let right = signature(secret, id, &time, body);
         let headers = [("webhook-id", id), ("webhook-timestamp", &time), ("webhook-signature", &right)];
@@ -177,13 +177,13 @@ async fn who_rotates_twice_takes_no_secret_away_that_still_has_grace(ground: Gro
         shop.perform_for(SYSTEM, ReceiveHook { proven, payload: json!({"n": 1}) }).await
     };
     for (number, secret) in held.iter().enumerate() {
-        taken(secret, &format!("m{number}")).await.unwrap();
+        call(secret, &format!("m{number}")).await.unwrap();
     }
     // At once means at once, for all that were there.
     let new: NewSecret = serde_json::from_value(json!({"grace": "0s"})).unwrap();
     shop.perform(RotateSecret { id: trigger.id, new }).await.unwrap();
     for secret in &held {
-        assert!(taken(secret, "late").await.is_err());
+        assert!(call(secret, "late").await.is_err());
     }
 }
 

@@ -259,7 +259,9 @@ impl<'a> Reading<'a> {
         let mut duties: Vec<&'static str> = batch.work.iter().map(|work| work.duty).collect();
         duties.dedup();
         self.core.store.commit(batch).await?;
-        duties.into_iter().for_each(|duty| self.core.bells.ring(duty));
+        for duty in duties {
+            self.core.bells.ring(duty);
+        }
         self.position = Some(moved);
         self.tries = 0;
         self.unnoted = false;

@@ -307,7 +307,7 @@ async fn apply(
     answer.answered_at = Some(tenant.now());
     match said {
         Ok(result) => {
-            (answer.status, answer.value, answer.error) = (AnswerStatus::Succeeded, Some(result), None)
+            (answer.status, answer.value, answer.error) = (AnswerStatus::Succeeded, Some(result), None);
         }
         Err(error) => (answer.status, answer.error) = (AnswerStatus::Failed, Some(error)),
     }

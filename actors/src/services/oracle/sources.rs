@@ -26,7 +26,7 @@ use crate::{
 
 /// How long a source may take where it does not say, and how long at least and at most.
 const TIMEOUT: (Duration, Duration, Duration) =
-    (Duration::from_secs(10), Duration::from_millis(100), Duration::from_secs(60));
+    (Duration::from_secs(10), Duration::from_millis(100), Duration::from_mins(1));
 /// How long the body of a source may be.
 const BODY: usize = 65_536;
 
