@@ -65,7 +65,7 @@ async fn measure(on: &str, store: Store, idle: usize, due: usize) {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let (cpu, began) = (ground::cpu(), Instant::now());
     tokio::time::sleep(Duration::from_secs(20)).await;
-    let share = (ground::cpu() - cpu).as_secs_f64() / began.elapsed().as_secs_f64();
+    let share = ground::cpu().checked_sub(cpu).unwrap().as_secs_f64() / began.elapsed().as_secs_f64();
     let what = format!("CPU while nothing of {idle} jobs is due, {on}");
     row("9", &what, Must::AtMost(1.0), &[share * 100.0], "% of a core");
 
@@ -135,7 +135,7 @@ impl Bench {
         while self.core.store.count::<Run>(None, Vec::new()).await.unwrap() < expected {
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
-        let used = ground::cpu() - cpu_before;
+        let used = ground::cpu().checked_sub(cpu_before).unwrap();
         for (account, _) in &self.functions {
             let mut after = None;
             loop {

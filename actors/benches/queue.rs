@@ -5,7 +5,10 @@
 
 #![allow(
     missing_docs,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -29,7 +32,7 @@ use sl_actors::{
     duty::{Attempt, Duty, Outcome},
     settings::Setting,
 };
-use sl_store::{Batch, Clock as _, NewWork, SystemClock, testing::postgres::Server};
+use sl_store::{Batch, Clock as _, Ids, NewWork, OsChance, SystemClock, testing::postgres::Server};
 use tokio::sync::Notify;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
@@ -53,7 +56,8 @@ async fn main() {
     };
     let server = Server::durable();
     let dsn = ground::database(&server, "queue").await;
-    let bench = Bench { accounts: (0..ACCOUNTS).map(|_| Uuid::new_v4()).collect(), items, rounds };
+    let ids = Ids::new(Arc::new(SystemClock), Arc::new(OsChance));
+    let bench = Bench { accounts: (0..ACCOUNTS).map(|_| ids.next()).collect(), ids, items, rounds };
     if wanted("throughput") {
         bench.throughput(&dsn).await;
     }
@@ -106,6 +110,7 @@ impl Noop {
 
 struct Bench {
     accounts: Vec<Uuid>,
+    ids: Ids,
     items: usize,
     rounds: usize,
 }
@@ -117,7 +122,7 @@ impl Bench {
             let mut batch = Batch::new();
             for number in first..count.min(first + BATCH) {
                 let account = self.accounts[number % self.accounts.len()];
-                batch.enqueue(NewWork::new(Uuid::new_v4(), DUTY, account, Uuid::new_v4(), due(number)));
+                batch.enqueue(NewWork::new(self.ids.next(), DUTY, account, self.ids.next(), due(number)));
             }
             store.commit(batch).await.unwrap();
         }

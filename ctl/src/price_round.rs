@@ -92,12 +92,11 @@ impl Round {
                 received_at: time(round, &at("received_at"))?,
             })
         };
-        let previous = match &round["previous"] {
-            Value::Null => None,
-            _ => {
-                let before = price(text(round, "/previous/price")?, "/previous/price")?;
-                Some((before, time(round, "/previous/published_at")?))
-            }
+        let previous = if round["previous"] == Value::Null {
+            None
+        } else {
+            let before = price(text(round, "/previous/price")?, "/previous/price")?;
+            Some((before, time(round, "/previous/published_at")?))
         };
         Ok(Self {
             inputs: inputs.iter().enumerate().map(input).collect::<Outcome<_>>()?,

@@ -3,7 +3,10 @@
 #![allow(
     dead_code,
     missing_docs,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::unwrap_used,
     reason = "a measuring program stops where something fails; each uses some of this"
 )]
@@ -111,8 +114,8 @@ pub enum Must {
 pub fn row(goal: &str, what: &str, must: Must, all: &[f64], behind: &str) {
     let median = quantile(all.to_vec(), 0.5);
     let (bound, held) = match must {
-        Must::AtMost(most) => (format!("<= {most}"), if median <= most { "yes" } else { "NO" }),
-        Must::AtLeast(least) => (format!(">= {least}"), if median >= least { "yes" } else { "NO" }),
+        Must::AtMost(bound) => (format!("<= {bound}"), if median <= bound { "yes" } else { "NO" }),
+        Must::AtLeast(bound) => (format!(">= {bound}"), if median >= bound { "yes" } else { "NO" }),
         Must::Nothing => (String::new(), "n/a"),
     };
     println!("| {goal} | {what} | {bound} | {} | {held} | {behind} |", spread(all));

@@ -103,7 +103,7 @@ impl ScriptHash {
         }
     }
 
-    /// The address: Base58Check of the version and the hash.
+    /// The address: `Base58Check` of the version and the hash.
     #[must_use]
     pub fn address(&self) -> String {
         bs58::encode(self.0).with_check_version(ADDRESS_VERSION).into_string()

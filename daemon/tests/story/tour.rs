@@ -26,7 +26,7 @@ fn steps(readme: &str) -> Vec<Step> {
     for (number, block) in chapter.split("```").enumerate().filter(|(number, _)| number % 2 == 1) {
         match block.split_once('\n') {
             Some(("sh", commands)) => {
-                steps.push(Step { commands: commands.to_owned(), expected: Vec::new() })
+                steps.push(Step { commands: commands.to_owned(), expected: Vec::new() });
             }
             Some(("text", lines)) => {
                 let step = steps.last_mut().expect("commands come before what they print");

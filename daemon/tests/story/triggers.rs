@@ -37,7 +37,7 @@ async fn succeeded(client: &Client, path: &str, count: usize) -> Vec<Value> {
 
 fn mac(key: &[u8], parts: &[&str]) -> Vec<u8> {
     let mac = Hmac::<Sha256>::new_from_slice(key).expect("keys of any length");
-    parts.iter().fold(mac, |mac, part| mac.chain_update(part)).finalize().into_bytes().to_vec()
+    parts.iter().fold(mac, hmac::Mac::chain_update).finalize().into_bytes().to_vec()
 }
 
 fn now() -> i64 {

@@ -14,7 +14,7 @@ use crate::pause::{Missed, Ruling};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn at(minutes: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::minutes(minutes)
@@ -31,7 +31,7 @@ fn job(schedule: &str, catch_up: CatchUp) -> Job {
 }
 
 fn bounds(limit: usize) -> Bounds {
-    Bounds { grace: Duration::from_secs(60), window: 24 * HOUR, limit }
+    Bounds { grace: Duration::from_mins(1), window: 24 * HOUR, limit }
 }
 
 fn fates(job: &Job, ruling: Option<Ruling>, limit: usize, minutes: i64) -> Vec<Fate> {

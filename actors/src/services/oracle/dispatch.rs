@@ -234,17 +234,14 @@ impl Heard {
     ) -> Settlement {
         let attempts = u32::try_from(settings.count(&ATTEMPTS)).unwrap_or(u32::MAX);
         let next = asking(core, attempts).next(self.number, Duration::ZERO, asked, core.chance.fraction());
-        match next.and_then(|delay| TimeDelta::from_std(delay).ok()) {
-            Some(delay) => {
-                if let Some(answer) = request.answer_mut(self.source_id) {
-                    answer.error = Some(why.to_owned());
-                }
-                Settlement::Retry { due_at: core.clock.now() + delay, error: why.to_owned() }
+        if let Some(delay) = next.and_then(|delay| TimeDelta::from_std(delay).ok()) {
+            if let Some(answer) = request.answer_mut(self.source_id) {
+                answer.error = Some(why.to_owned());
             }
-            None => {
-                fail(core, request, self.source_id, &format!("{why}; it was asked {} times", self.number));
-                Settlement::Remove
-            }
+            Settlement::Retry { due_at: core.clock.now() + delay, error: why.to_owned() }
+        } else {
+            fail(core, request, self.source_id, &format!("{why}; it was asked {} times", self.number));
+            Settlement::Remove
         }
     }
 }

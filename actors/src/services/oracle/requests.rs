@@ -162,14 +162,12 @@ fn ttl(tenant: &Tenant, text: Option<&str>, check: &mut Check) -> Duration {
     let usual = tenant.settings.duration(&TTL);
     let Some(text) = text else { return usual };
     let (least, most) = (Duration::from_millis(TTL.min), Duration::from_millis(TTL.max));
-    match read_duration(text).filter(|read| (least..=most).contains(read)) {
-        Some(read) => read,
-        None => {
-            let detail =
-                format!("must be a duration of {} to {}", write_duration(least), write_duration(most));
-            check.broken("/ttl", "bounds", detail);
-            usual
-        }
+    if let Some(read) = read_duration(text).filter(|read| (least..=most).contains(read)) {
+        read
+    } else {
+        let detail = format!("must be a duration of {} to {}", write_duration(least), write_duration(most));
+        check.broken("/ttl", "bounds", detail);
+        usual
     }
 }
 

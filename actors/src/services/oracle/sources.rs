@@ -310,12 +310,11 @@ const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 
 fn timeout(text: Option<&str>, usual: Duration, check: &mut Check) -> Duration {
     let Some(text) = text else { return usual };
-    match read_duration(text).filter(|read| (TIMEOUT.1..=TIMEOUT.2).contains(read)) {
-        Some(read) => read,
-        None => {
-            check.broken("/timeout", "bounds", "must be a duration of 100ms to 60s");
-            usual
-        }
+    if let Some(read) = read_duration(text).filter(|read| (TIMEOUT.1..=TIMEOUT.2).contains(read)) {
+        read
+    } else {
+        check.broken("/timeout", "bounds", "must be a duration of 100ms to 60s");
+        usual
     }
 }
 

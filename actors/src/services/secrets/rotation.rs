@@ -113,7 +113,7 @@ async fn rotate_rows(core: &Core, table: &'static Table) -> Result<u64, Fault> {
             let head = row.head;
             match crate::sealed::reseal(core, table, row) {
                 Ok(Some(row)) => {
-                    changes.push(Batch { writes: vec![again_under(table, row)], ..Batch::new() })
+                    changes.push(Batch { writes: vec![again_under(table, row)], ..Batch::new() });
                 }
                 Ok(None) => {}
                 Err(fault) if fault.code == Code::Integrity => {

@@ -41,13 +41,14 @@ async fn explain_trigger(core: &Core, key: Key, trigger: &Trigger) -> Result<Exp
                 Cause::new("listening", format!("it waits for events of the kind {:?}", trigger.rule))
             }
             TriggerType::Webhook => Cause::new("listening", "it waits for requests to its URL"),
-            TriggerType::Cron => match next_slot(core, key).await? {
-                Some(slot) => Cause::new("next_slot", "its next slot comes at that time").until(slot),
-                None => {
+            TriggerType::Cron => {
+                if let Some(slot) = next_slot(core, key).await? {
+                    Cause::new("next_slot", "its next slot comes at that time").until(slot)
+                } else {
                     status = "ended";
                     Cause::new("ended", "no slot of its schedule will come any more")
                 }
-            },
+            }
         }
     } else {
         status = "disabled";

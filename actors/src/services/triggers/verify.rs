@@ -59,7 +59,7 @@ fn any_mac<K: AsRef<[u8]>>(keys: &[K], parts: &[&[u8]], given: &[Vec<u8>]) -> bo
     let mut found = false;
     for key in keys {
         let Ok(mac) = HmacSha256::new_from_slice(key.as_ref()) else { continue };
-        let mac = parts.iter().fold(mac, |mac, part| mac.chain_update(part));
+        let mac = parts.iter().fold(mac, hmac::Mac::chain_update);
         for candidate in given {
             found |= mac.clone().verify_slice(candidate).is_ok();
         }

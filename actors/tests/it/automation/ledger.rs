@@ -33,7 +33,7 @@ async fn three_hours_down_are_none_one_or_the_limit_and_a_row_for_every_slot(gro
         jobs.push((stand.job(catch_up, five_minutes(catch_up)).await, runs));
     }
     stand.down().await;
-    stand.world.pass(Duration::from_secs(182 * 60));
+    stand.world.pass(Duration::from_mins(182));
     stand.up().await;
     stand.settled().await;
     for (job, runs) in &jobs {
@@ -72,14 +72,14 @@ async fn a_paused_jobs_slots_are_what_the_resume_says_even_after_a_kill(ground: 
         stand.pause(job).await;
         assert_eq!(stand.look(job).await.status, "paused");
     }
-    stand.world.pass(Duration::from_secs(90 * 60));
+    stand.world.pass(Duration::from_mins(90));
     tokio::time::sleep(Duration::from_millis(250)).await;
     stand.down().await;
     stand.up().await;
-    stand.world.pass(Duration::from_secs(90 * 60));
+    stand.world.pass(Duration::from_mins(90));
     tokio::time::sleep(Duration::from_millis(250)).await;
     assert_eq!(stand.stage.begun(), 0, "it is still paused");
-    stand.world.pass(Duration::from_secs(2 * 60));
+    stand.world.pass(Duration::from_mins(2));
     for (job, missed, _) in &jobs {
         let resumed = stand.resume(job, *missed).await;
         assert_eq!(resumed.kept + resumed.dropped, 1, "a schedule is one item: {resumed:?}");

@@ -41,7 +41,7 @@ async fn overlapping_slots_do_as_the_rule_says(ground: Ground) {
         jobs.push(stand.job(overlap, json!({"schedule": "* * * * *", "overlap": overlap})).await);
     }
     for passed in 1..=3 {
-        stand.world.pass(Duration::from_secs(60));
+        stand.world.pass(Duration::from_mins(1));
         for job in &jobs {
             stand.until_rows(job, passed).await;
         }
@@ -61,7 +61,7 @@ async fn a_buffered_run_does_not_begin_during_a_pause(ground: Ground) {
     stand.stage.close();
     let job = stand.job("buffers", json!({"schedule": "* * * * *", "overlap": "buffer_all"})).await;
     for passed in 1..=2 {
-        stand.world.pass(Duration::from_secs(60));
+        stand.world.pass(Duration::from_mins(1));
         stand.until_rows(&job, passed).await;
     }
     stand.pause(&job).await;
@@ -82,7 +82,7 @@ async fn a_job_that_fails_too_often_is_paused_and_its_owner_may_resume_it(ground
     assert_eq!(stand.look(&job).await.consecutive_failures, 1);
     stand.pass(1).await;
     until("it is paused", async || stand.look(&job).await.status == "paused").await;
-    stand.world.pass(Duration::from_secs(600));
+    stand.world.pass(Duration::from_mins(10));
     tokio::time::sleep(Duration::from_millis(200)).await;
     stand.until_counts(&job, &[("failed", 2)]).await;
     let resume = ResumeWork { target: Target::Entity(job.id), how: Resume { missed: Missed::Drop } };

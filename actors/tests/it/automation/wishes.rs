@@ -52,7 +52,7 @@ async fn a_backfill_runs_what_never_ran(ground: Ground) {
     let job = stand.job("late", json!({"schedule": "*/5 * * * *", "catch_up": "skip"})).await;
     stand.pass(5).await;
     stand.down().await;
-    stand.world.pass(Duration::from_secs(32 * 60));
+    stand.world.pass(Duration::from_mins(32));
     stand.up().await;
     stand.until_counts(&job, &[("succeeded", 1), ("missed", 6)]).await;
     let (from, to) = (stand.now() - TimeDelta::minutes(60), stand.now());
@@ -126,7 +126,7 @@ async fn why_tells_what_a_job_and_a_run_wait_for(ground: Ground) {
     assert!(why.causes.iter().any(|cause| cause.code == "scheduled"), "{why:?}");
     stand.stage.close();
     for passed in 1..=2 {
-        stand.world.pass(Duration::from_secs(60));
+        stand.world.pass(Duration::from_mins(1));
         stand.until_rows(&job, passed).await;
     }
     let runs = stand.newest(&job, 2).await;

@@ -75,9 +75,10 @@ impl Bench<'_> {
     async fn deposit(&mut self) {
         let (units, amount) = self.amount();
         let repeats = !self.model.chain.is_empty() && self.numbers.below(4) == 0;
-        let number = match repeats {
-            true => self.model.chain[self.numbers.below(self.model.chain.len() as u64) as usize],
-            false => u128::from(self.numbers.below(u64::MAX)),
+        let number = if repeats {
+            self.model.chain[self.numbers.below(self.model.chain.len() as u64) as usize]
+        } else {
+            u128::from(self.numbers.below(u64::MAX))
         };
         let new = json!({"gas_account_id": self.gas, "amount": amount, "tx_id": chain_id(number)});
         match deposit(self.world, self.account, new).await {
