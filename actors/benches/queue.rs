@@ -32,7 +32,9 @@ use sl_actors::{
     duty::{Attempt, Duty, Outcome},
     settings::Setting,
 };
-use sl_store::{Batch, Clock as _, Ids, NewWork, OsChance, SystemClock, testing::postgres::Server};
+use sl_store::{
+    Batch, Clock as _, Ids, NewWork, OsChance, SystemClock, WorkQuery, testing::postgres::Server,
+};
 use tokio::sync::Notify;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
@@ -136,9 +138,7 @@ impl Bench {
         let began = Instant::now();
         let start = |store: Store| ground::runtime(store, vec![noop.clone()]);
         let daemons: Vec<Runtime> = join_all(stores.clone().into_iter().map(start)).await;
-        while stores[0].next_due(DUTY).await.unwrap().is_some() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        emptied(&stores[0]).await;
         let rate = self.items as f64 / began.elapsed().as_secs_f64();
         for daemon in daemons {
             daemon.drain(Duration::from_secs(5)).await;
@@ -205,9 +205,7 @@ impl Bench {
         let due = |number: usize| first + TimeDelta::microseconds((number as f64 * 1e6 / half) as i64);
         self.add(&store, count, due).await;
         let runtime = ground::runtime(store.clone(), vec![noop.clone()]).await;
-        while store.next_due(DUTY).await.unwrap().is_some() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        emptied(&store).await;
         let late: Vec<f64> = noop.take().into_iter().map(|start| start.2).collect();
         let behind = format!("ms at {half:.0} items/s; p50 {:.2} ms", quantile(late.clone(), 0.5));
         let what = format!("due to started p99 at half load, {name}");
@@ -226,6 +224,14 @@ impl Bench {
         }
         let behind = "none lost, none performed twice";
         row("12", "items/s of four daemons / one", Must::AtLeast(0.85), &ratios, behind);
+    }
+}
+
+/// Waits until nothing of the queue is left.
+async fn emptied(store: &Store) {
+    let query = WorkQuery { duty: Some(DUTY.to_owned()), limit: 1, ..WorkQuery::default() };
+    while !store.work(query.clone()).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -26,6 +26,7 @@ use sl_actors::{
     services::gasbank::{Deposit, EnsureGasAccount},
 };
 use sl_store::testing::postgres::Server;
+use tokio::sync::Mutex;
 use tokio_postgres::{Client, NoTls, Statement};
 use uuid::Uuid;
 
@@ -80,18 +81,19 @@ async fn bare(dsn: &str) -> Client {
     client
 }
 
-async fn prepared(dsn: &str) -> (Client, Statement) {
+async fn prepared(dsn: &str) -> Mutex<(Client, Statement)> {
     let client = bare(dsn).await;
     let statement = client.prepare("UPDATE bare SET balance = balance + $2 WHERE id = $1").await.unwrap();
-    (client, statement)
+    Mutex::new((client, statement))
 }
 
-async fn two_rows((client, statement): &(Client, Statement), number: usize) {
+async fn two_rows(prepared: &Mutex<(Client, Statement)>, number: usize) {
     let (from, to) = (i64::try_from(number * 2).unwrap(), i64::try_from(number * 2 + 1).unwrap());
-    client.batch_execute("BEGIN").await.unwrap();
-    client.execute(statement, &[&from, &-1_i64]).await.unwrap();
-    client.execute(statement, &[&to, &1_i64]).await.unwrap();
-    client.batch_execute("COMMIT").await.unwrap();
+    let (client, statement) = &mut *prepared.lock().await;
+    let transaction = client.transaction().await.unwrap();
+    transaction.execute(statement, &[&from, &-1_i64]).await.unwrap();
+    transaction.execute(statement, &[&to, &1_i64]).await.unwrap();
+    transaction.commit().await.unwrap();
 }
 
 /// Announces a deposit: one transfer, with its transaction, its event and its item.

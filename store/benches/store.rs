@@ -288,7 +288,7 @@ impl Bench {
         times.sort_unstable();
         println!("queue of 100,000: claim-50 p50 {:?}, p99 {:?}", times[150], times[297]);
         let begun = Instant::now();
-        self.subject.store.next_due("conformance").await.unwrap();
+        self.subject.store.next_due("conformance", SystemClock.now()).await.unwrap();
         println!("queue of 100,000: next due {:?}", begun.elapsed());
     }
 }

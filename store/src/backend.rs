@@ -68,9 +68,9 @@ pub trait Backend: Send + Sync + 'static {
     /// How much of the queue matches (page fields are ignored).
     fn work_count(&self, query: WorkQuery) -> BoxFuture<'_, WorkCount>;
 
-    /// When the next item of the duty that nobody holds is due, or the next lease runs out. Where several are due
-    /// already, the instant of any of them, which lies in the past.
-    fn next_due(&self, duty: &'static str) -> BoxFuture<'_, Option<DateTime<Utc>>>;
+    /// When, after this instant, an item of the duty comes due that nobody holds, or a lease runs out. What was due by then
+    /// is where claims look.
+    fn next_due(&self, duty: &'static str, after: DateTime<Utc>) -> BoxFuture<'_, Option<DateTime<Utc>>>;
 
     /// A page of the event log.
     fn events(&self, query: EventQuery) -> BoxFuture<'_, Vec<Event>>;

@@ -104,9 +104,13 @@ impl Store {
         self.0.work_count(query).await
     }
 
-    /// When the duty has something to do next.
-    pub async fn next_due(&self, duty: &'static str) -> Result<Option<DateTime<Utc>>, Fault> {
-        self.0.next_due(duty).await
+    /// When the duty has something to do after this instant.
+    pub async fn next_due(
+        &self,
+        duty: &'static str,
+        after: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, Fault> {
+        self.0.next_due(duty, after).await
     }
 
     /// A page of the event log.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::join_all};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use serde::Serialize;
@@ -149,8 +149,9 @@ impl DutyState {
             if free == 0 {
                 return poll;
             }
-            match self.claim(free).await {
-                Ok(items) if items.is_empty() => return self.until_next(poll).await,
+            let due = self.core.clock.now();
+            match self.claim(free, due).await {
+                Ok(items) if items.is_empty() => return self.until_next(due, poll).await,
                 Ok(items) => {
                     for item in items {
                         self.begin(myself, item);
@@ -164,7 +165,7 @@ impl DutyState {
         }
     }
 
-    async fn claim(&mut self, free: usize) -> Result<Vec<Work>, Fault> {
+    async fn claim(&mut self, free: usize, due: DateTime<Utc>) -> Result<Vec<Work>, Fault> {
         let settings = self.core.settings.clone();
         let per_account = settings.size(&CLAIM_PER_ACCOUNT).max(self.concurrency() / 2);
         let (skip_accounts, skip_gates) = self.skipped(per_account);
@@ -174,7 +175,7 @@ impl DutyState {
             .claim(Claim {
                 duty: self.duty.name(),
                 holder: self.core.daemon_id,
-                due: self.core.clock.now(),
+                due,
                 lease: settings.duration(&LEASE),
                 limit: free.min(settings.size(&CLAIM_BATCH)),
                 per_account: settings.size(&CLAIM_PER_ACCOUNT),
@@ -187,11 +188,11 @@ impl DutyState {
         Ok(items)
     }
 
-    async fn until_next(&self, poll: Duration) -> Duration {
-        let Ok(next) = self.core.store.next_due(self.duty.name()).await else { return poll };
-        // What is due and was not claimed is held back by a pause or a bound: whatever lifts it wakes the duty.
-        let wait = next.map(|due| due - self.core.clock.now()).filter(|wait| *wait > TimeDelta::zero());
-        wait.and_then(|wait| wait.to_std().ok()).unwrap_or(poll).min(poll)
+    /// How long nothing comes due, after a look at what was due at that instant found nothing to claim.
+    async fn until_next(&self, looked_at: DateTime<Utc>, poll: Duration) -> Duration {
+        // What was due by then and was not claimed is held back by a pause or a bound: whatever lifts it wakes the duty.
+        let Ok(Some(next)) = self.core.store.next_due(self.duty.name(), looked_at).await else { return poll };
+        (next - self.core.clock.now()).to_std().unwrap_or_default().min(poll)
     }
 
     fn begin(&mut self, myself: &ActorRef<DutyMessage>, work: Work) {
@@ -402,8 +403,9 @@ impl Actor for DutyActor {
             DutyMessage::Settled(id, verdict, error) => {
                 let was_full = state.held.len() >= state.concurrency();
                 state.settled(id, verdict, error);
+                // Behind what has ended too by now, so that one look sees to all of it.
                 if was_full || state.left_some || state.held.is_empty() {
-                    state.look_and_sleep(&myself).await;
+                    state.bell.ring();
                 }
             }
             DutyMessage::Heartbeat => {

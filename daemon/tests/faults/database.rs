@@ -112,8 +112,9 @@ fn a_lost_answer_to_a_commit_has_one_effect() {
             let again = keyed.post("/accounts", &body).await;
             let replayed = again.header("idempotency-replayed").map(str::to_owned);
             let again = again.expect(201);
-            assert_eq!(replayed.as_deref(), Some("true"));
+            // What was refused may not be committed yet when it is said again; then the repetition is what has the effect.
             if first.status == 201 {
+                assert_eq!(replayed.as_deref(), Some("true"));
                 assert_eq!(first.body, again);
             }
             let all = client.pages("/accounts", 500).await;

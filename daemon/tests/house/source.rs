@@ -11,9 +11,16 @@ use super::{
     sizes::{is_test_only, parsed},
 };
 
-/// Where SQL may be written besides the migrations; tests look into the database with it too.
-const SQL_ROOMS: [&str; 6] =
-    ["store/src/postgres", "store/src/testing", "store/tests/", "store/benches/", "actors/tests/", "daemon/"];
+/// Where SQL may be written besides the migrations; tests look into the database with it too, and benches measure beside it.
+const SQL_ROOMS: [&str; 7] = [
+    "store/src/postgres",
+    "store/src/testing",
+    "store/tests/",
+    "store/benches/",
+    "actors/tests/",
+    "actors/benches/",
+    "daemon/",
+];
 /// Its tests in actors play a host that was taken over.
 const UNSAFE_ROOMS: [&str; 2] = ["js-host/", "actors/tests/it/sandbox/"];
 

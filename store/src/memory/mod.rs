@@ -156,8 +156,8 @@ impl Backend for Memory {
         self.ask(move |state| Ok(state.queue.count(&query, state.clock.now())))
     }
 
-    fn next_due(&self, duty: &'static str) -> BoxFuture<'_, Option<DateTime<Utc>>> {
-        self.ask(move |state| Ok(state.queue.next_due(duty)))
+    fn next_due(&self, duty: &'static str, after: DateTime<Utc>) -> BoxFuture<'_, Option<DateTime<Utc>>> {
+        self.ask(move |state| Ok(state.queue.next_due(duty, after)))
     }
 
     fn events(&self, query: EventQuery) -> BoxFuture<'_, Vec<Event>> {

@@ -167,12 +167,11 @@ impl Queue {
     }
 
     /// When the duty has something to do next.
-    pub fn next_due(&self, duty: &str) -> Option<DateTime<Utc>> {
+    pub fn next_due(&self, duty: &str, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let lanes = self.lanes.get(duty)?;
-        let ready = lanes.ready.values().find_map(BTreeSet::first).map(|(_, due_at, _)| *due_at);
-        let sleeping = lanes.sleeping.first().map(|(due_at, _)| *due_at);
-        let held = lanes.held.first().map(|(until, _)| *until);
-        [ready, sleeping, held].into_iter().flatten().min()
+        let sleeping = lanes.sleeping.iter().map(|(due_at, _)| *due_at).find(|due_at| *due_at > after);
+        let held = lanes.held.iter().map(|(until, _)| *until).find(|until| *until > after);
+        [sleeping, held].into_iter().flatten().min()
     }
 
     /// A page of the queue, oldest item first.

@@ -195,8 +195,8 @@ impl Backend for Postgres {
         })
     }
 
-    fn next_due(&self, duty: &'static str) -> BoxFuture<'_, Option<DateTime<Utc>>> {
-        reading!(self, |client| queue::next_due(client, duty))
+    fn next_due(&self, duty: &'static str, after: DateTime<Utc>) -> BoxFuture<'_, Option<DateTime<Utc>>> {
+        reading!(self, |client| queue::next_due(client, duty, after))
     }
 
     fn events(&self, query: EventQuery) -> BoxFuture<'_, Vec<Event>> {

@@ -66,9 +66,9 @@ const HEARTBEAT: &str = "UPDATE work SET ready = false, leased_until = clock_tim
     AND work.holder = $4 RETURNING work.id";
 
 const NEXT_DUE: &str = "SELECT min(at) FROM (\
-    (SELECT due_at AS at FROM work WHERE duty = $1 AND ready LIMIT 1) UNION ALL \
-    (SELECT due_at FROM work WHERE duty = $1 AND NOT ready AND holder IS NULL ORDER BY due_at LIMIT 1) UNION ALL \
-    (SELECT leased_until FROM work WHERE duty = $1 AND NOT ready AND holder IS NOT NULL \
+    (SELECT due_at AS at FROM work WHERE duty = $1 AND NOT ready AND holder IS NULL AND due_at > $2 \
+     ORDER BY due_at LIMIT 1) UNION ALL \
+    (SELECT leased_until FROM work WHERE duty = $1 AND NOT ready AND holder IS NOT NULL AND leased_until > $2 \
      ORDER BY leased_until LIMIT 1)) AS instants";
 
 /// Takes due items under a lease: both statements go out at once.
@@ -127,9 +127,14 @@ pub async fn heartbeat(
 }
 
 /// When the duty has something to do next.
-pub async fn next_due(client: &Client, duty: &str) -> Result<Option<DateTime<Utc>>, Fault> {
+pub async fn next_due(
+    client: &Client,
+    duty: &str,
+    after: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Fault> {
     let mut condition = Condition::default();
     condition.places.push(Place::Text(duty));
+    condition.places.push(Place::Time(&after));
     let rows = rows(client, NEXT_DUE, &condition).await?;
     rows.first().map_or(Ok(None), |row| read(row, 0))
 }

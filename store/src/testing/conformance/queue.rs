@@ -334,10 +334,11 @@ pub async fn a_lost_fence_undoes_its_batch(subject: &Subject) {
     assert_eq!(result.await.unwrap_err().code, Code::FenceLost);
 }
 
-/// The next instant at which there is something to do.
+/// The next instant at which there is something to do, whatever was due before.
 pub async fn next_due_looks_at_waiting_and_held(subject: &Subject) {
-    let account = subject.id();
-    assert_eq!(subject.store.next_due(DUTY).await.unwrap(), None);
+    let (account, started) = (subject.id(), subject.now());
+    let next = || async { subject.store.next_due(DUTY, started).await.unwrap() };
+    assert_eq!(next().await, None);
     let hour = Duration::from_hours(1);
     let later = NewWork { due_at: subject.now() + hour, ..subject.item(account) };
     subject
@@ -345,14 +346,20 @@ pub async fn next_due_looks_at_waiting_and_held(subject: &Subject) {
             batch.enqueue(later.clone());
         })
         .await;
-    assert_eq!(subject.store.next_due(DUTY).await.unwrap(), Some(later.due_at));
-    assert_eq!(subject.store.next_due("conformance.other").await.unwrap(), None);
-    let due = subject.enqueued(account).await;
-    assert_eq!(subject.store.next_due(DUTY).await.unwrap(), Some(due.due_at));
+    assert_eq!(next().await, Some(later.due_at));
+    assert_eq!(subject.store.next_due("conformance.other", started).await.unwrap(), None);
+    assert_eq!(subject.store.next_due(DUTY, later.due_at).await.unwrap(), None);
+    let due = NewWork { due_at: started, ..subject.item(account) };
+    subject
+        .commit(|batch| {
+            batch.enqueue(due.clone());
+        })
+        .await;
+    assert_eq!(next().await, Some(later.due_at), "what is due already hides nothing that comes");
     let item = subject.claimed(10).await.remove(0);
-    assert_eq!(subject.store.next_due(DUTY).await.unwrap(), item.leased_until);
+    assert_eq!(next().await, item.leased_until);
     settle(subject, &item, Settlement::Remove).await.unwrap();
-    assert_eq!(subject.store.next_due(DUTY).await.unwrap(), Some(later.due_at));
+    assert_eq!(next().await, Some(later.due_at));
 }
 
 /// Pages and counts of the queue, by everything that can be asked.
