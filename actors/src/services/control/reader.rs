@@ -101,6 +101,7 @@ impl Duty for EventReader {
                 match reading.step().await {
                     Ok(Step::More) => {}
                     Ok(Step::Rest(at_most)) => reading.rest(at_most, attempt).await,
+                    Ok(Step::Doze(at_most)) => reading.doze(at_most, attempt).await,
                     Ok(Step::Overtaken) => return Outcome::Release,
                     Err(fault) => return Outcome::Retry(fault, Batch::new()),
                 }
@@ -115,6 +116,8 @@ enum Step {
     More,
     /// Nothing, until a hint or for so long.
     Rest(Duration),
+    /// Nothing for so long, whatever happens: nobody listens.
+    Doze(Duration),
     /// Another reader has moved the position.
     Overtaken,
 }
@@ -153,6 +156,15 @@ impl<'a> Reading<'a> {
         };
     }
 
+    /// Waits, but not through a pause.
+    async fn doze(&self, at_least: Duration, attempt: &Attempt) {
+        tokio::select! {
+            () = attempt.cancel.cancelled() => {}
+            () = self.core.bells.leaving.cancelled() => {}
+            () = tokio::time::sleep(at_least) => {}
+        }
+    }
+
     fn patience(&self) -> Duration {
         if self.looks > 0 { LOOK } else { self.core.settings.duration(&READER_POLL) }
     }
@@ -171,7 +183,10 @@ impl<'a> Reading<'a> {
             return Ok(Step::Rest(self.patience()));
         }
         if !anybody_listens(self.core).await? {
-            return self.pass(current, tail).await;
+            return Ok(match self.pass(current, tail).await? {
+                Step::Rest(at_least) => Step::Doze(at_least),
+                other => other,
+            });
         }
         let whole = self.core.settings.size(&READER_PAGE);
         let limit = if self.singly > 0 { 1 } else { whole };
