@@ -208,7 +208,7 @@ class Table:
 
     def program(self, name, *words):
         """Runs a measuring program of Rust: its rows join the table; answers the figures it names."""
-        command = ["cargo", "bench", "--quiet", "--package", "sl-actors", "--bench", name, "--", *map(str, words)]
+        command = ["cargo", "bench", "--quiet", "--workspace", "--bench", name, "--", *map(str, words)]
         figures, running = {}, subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for line in running.stdout:
             if line.startswith("| "):
