@@ -127,6 +127,10 @@ async fn every_bomb_has_its_own_ending_and_no_effect_on_a_neighbour() {
         if codes == ["wall_limit"] {
             bomb.limits.wall = Duration::from_millis(500);
         }
+        // However slow the machine is, it gets to fill its heap.
+        if codes == ["memory_limit"] {
+            bomb.limits.cpu = Duration::from_secs(5);
+        }
         let latest = bomb.limits.wall + Duration::from_millis(700);
         let neighbour = async {
             let mut walls = Vec::new();
