@@ -696,9 +696,88 @@ export interface paths {
         put?: never;
         /**
          * Put balances right by their postings
-         * @description What is in doubt is asked about again, where a resolver is configured.
+         * @description What is in doubt is asked about again, where a resolver is configured. With `transaction_id`, `verdict` and `reason` it decides that deposit or withdrawal, whatever was decided before.
          */
         post: operations["gasbank.reconcile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the recurring withdrawals */
+        get: operations["gasbank.schedules.list"];
+        put?: never;
+        /**
+         * Make a recurring withdrawal
+         * @description Each slot of the schedule is a withdrawal like any other, under the policy of the gas account.
+         */
+        post: operations["gasbank.schedules.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/schedules/{gas_schedule}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a recurring withdrawal */
+        get: operations["gasbank.schedules.get"];
+        put?: never;
+        post?: never;
+        /**
+         * End a recurring withdrawal
+         * @description Withdrawals that were made for it stay as they are.
+         */
+        delete: operations["gasbank.schedules.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/schedules/{gas_schedule}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a recurring withdrawal */
+        post: operations["gasbank.schedules.pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/gasbank/schedules/{gas_schedule}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume a recurring withdrawal
+         * @description Slots that came meanwhile are withdrawn for all the same, unless told to drop them.
+         */
+        post: operations["gasbank.schedules.resume"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2554,13 +2633,13 @@ export interface components {
         };
         /** @description What changes the policy of a gas account; absent fields stay as they are. */
         AmendGasAccount: {
-            /** @description Which may, by address or script hash; every active wallet of the account where none is named. */
+            /** @description Which may, by address or script hash. */
             approvers?: string[] | null;
             daily_limit?: components["schemas"]["ExactNumber"] | null;
             minimum_balance?: components["schemas"]["ExactNumber"] | null;
             /**
              * Format: int64
-             * @description How many wallets approve a withdrawal, 0 to 16.
+             * @description How many wallets approve a withdrawal, 0 to 16; no more than `approvers` names.
              */
             required_approvals?: number | null;
         };
@@ -2730,7 +2809,7 @@ export interface components {
         };
         /** @description Why an operator decides by hand. */
         ByHand: {
-            /** @description Why, for the event and the error of what fails; up to 500 characters. */
+            /** @description Why; kept with the decision. Up to 500 characters. */
             reason?: string;
         };
         /**
@@ -3116,6 +3195,11 @@ export interface components {
              * @description The gas account.
              */
             gas_account_id: string;
+            /**
+             * Format: int64
+             * @description How many transfers were found to be lost; the ledger counts them from now on.
+             */
+            missing: number;
         };
         /** @description A gas account as it is answered. */
         GasAccountView: {
@@ -3124,7 +3208,7 @@ export interface components {
              * @description The account it belongs to.
              */
             account_id: string;
-            /** @description Which may; every active wallet of the account where none is named. */
+            /** @description Which may. */
             approvers: string[];
             /** @description What can be withdrawn. */
             available: components["schemas"]["Gas"];
@@ -3139,6 +3223,11 @@ export interface components {
             /** @description What was withdrawn today. */
             daily_withdrawal: components["schemas"]["Gas"];
             /**
+             * Format: date-time
+             * @description Since when its balances are not what its postings give; none where they are.
+             */
+            differs_since?: string | null;
+            /**
              * Format: uuid
              * @description Its id.
              */
@@ -3152,6 +3241,8 @@ export interface components {
             locked: components["schemas"]["Gas"];
             /** @description What stays available. */
             minimum_balance: components["schemas"]["Gas"];
+            /** @description What was paid out beyond what there was, as was found out late; paid back by whatever becomes available. */
+            owed: components["schemas"]["Gas"];
             /** @description What deposits have announced and nobody has confirmed; no part of the balance. */
             pending: components["schemas"]["Gas"];
             /**
@@ -3196,7 +3287,23 @@ export interface components {
          * @description What an amount is part of.
          * @enum {string}
          */
-        GasBucket: "external" | "available" | "locked" | "pending";
+        GasBucket: "external" | "available" | "locked" | "pending" | "owed";
+        /** @description What an operator decided of a deposit or withdrawal by hand. */
+        GasDecision: {
+            /** @description Who decided. */
+            actor: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            decided_at: string;
+            /** @description Where it stood before. */
+            from: components["schemas"]["GasStatus"];
+            /** @description Why. */
+            reason: string;
+            /** @description Where it stands since. */
+            to: components["schemas"]["GasStatus"];
+        };
         /** @description One balance that is not what it should be. */
         GasDifference: {
             /** @description Which. */
@@ -3217,10 +3324,17 @@ export interface components {
         GasLedgerView: {
             /** @description Whether the balances are the sums of the postings, and these what is open. */
             balanced: boolean;
+            /** @description The deposits and withdrawals of which the resolver says otherwise than they ended; an operator looks into them. */
+            contradicted: string[];
             /** @description What is not as it should be. */
             differences: components["schemas"]["GasDifference"][];
             /** @description The transfers of this page. */
             items: components["schemas"]["GasTransferView"][];
+            /**
+             * Format: int64
+             * @description How many are lost: their numbers are missing.
+             */
+            missing: number;
             /** @description Continues the list; absent on the last page. */
             next_cursor?: string | null;
             /** @description Each balance and the sum of its postings. */
@@ -3235,7 +3349,7 @@ export interface components {
          * @description Why something moved.
          * @enum {string}
          */
-        GasMovement: "deposit_announced" | "deposit_confirmed" | "deposit_rejected" | "withdrawal_reserved" | "withdrawal_settled" | "withdrawal_released" | "correction";
+        GasMovement: "deposit_announced" | "deposit_confirmed" | "deposit_rejected" | "withdrawal_reserved" | "withdrawal_settled" | "withdrawal_released" | "correction" | "debt_repaid";
         /** @description What a deposit or withdrawal came to, and where that leaves the gas account. */
         GasMovementView: {
             /** @description The gas account. */
@@ -3255,8 +3369,67 @@ export interface components {
             balance?: components["schemas"]["Gas"] | null;
             /** @description Which. */
             bucket: components["schemas"]["GasBucket"];
-            /** @description The sum of its postings; the sums of all four are zero together. */
+            /** @description The sum of its postings; the sums of all five are zero together. */
             postings: components["schemas"]["Gas"];
+        };
+        /** @description A page of a list. */
+        GasSchedulePage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["GasScheduleView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A schedule of recurring withdrawals as it is answered. */
+        GasScheduleView: {
+            /**
+             * Format: uuid
+             * @description The account it belongs to.
+             */
+            account_id: string;
+            /** @description How much each time. */
+            amount: components["schemas"]["Gas"];
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description What becomes of wall times that the clock shows twice. */
+            dst_fold: components["schemas"]["Fold"];
+            /** @description What becomes of wall times that the clock jumps over. */
+            dst_gap: components["schemas"]["Gap"];
+            /**
+             * Format: date-time
+             * @description No slot after this.
+             */
+            ends_at?: string | null;
+            /**
+             * Format: uuid
+             * @description The gas account that is withdrawn from.
+             */
+            gas_account_id: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description The next slot.
+             */
+            next_run?: string | null;
+            /** @description When. */
+            schedule: string;
+            /** @description `active`, or `ended` where no slot will come any more. */
+            status: string;
+            /** @description The zone of its wall times. */
+            timezone: string;
+            /** @description To whom. */
+            to_address: string;
+            /**
+             * Format: date-time
+             * @description When a slot of it was last decided.
+             */
+            updated_at: string;
         };
         /**
          * @description Where a deposit or withdrawal stands.
@@ -3280,6 +3453,8 @@ export interface components {
             };
             /** @description What withdrawals have reserved. */
             locked: components["schemas"]["Gas"];
+            /** @description What was paid out beyond what there was. */
+            owed: components["schemas"]["Gas"];
             /** @description What deposits have announced. */
             pending: components["schemas"]["Gas"];
             /** @description How many withdrawals there are, by status. */
@@ -3307,6 +3482,8 @@ export interface components {
             approval_message?: string | null;
             /** @description Those that have. */
             approvals: components["schemas"]["GasApproval"][];
+            /** @description Which may, by that policy. */
+            approvers: string[];
             /** @description The transaction on the chain that brings a deposit. */
             blockchain_tx_id?: string | null;
             /**
@@ -3316,11 +3493,23 @@ export interface components {
             completed_at?: string | null;
             /**
              * Format: date-time
+             * @description Since when the resolver says otherwise than it ended; an operator looks into it.
+             */
+            contradicted_at?: string | null;
+            /**
+             * Format: date-time
              * @description When it was made.
              */
             created_at: string;
+            /** @description What operators decided of it by hand, and why. */
+            decisions: components["schemas"]["GasDecision"][];
             /** @description Why it failed, or what is not known. */
             error?: string | null;
+            /**
+             * Format: date-time
+             * @description Until when it can be approved; it is cancelled afterwards.
+             */
+            expires_at?: string | null;
             /** @description From whom. */
             from_address?: string | null;
             /**
@@ -3342,9 +3531,19 @@ export interface components {
             not_before?: string | null;
             /**
              * Format: int64
-             * @description How many wallets approve it.
+             * @description How many wallets approve it, by the policy under which it was asked for.
              */
             required_approvals: number;
+            /**
+             * Format: uuid
+             * @description The schedule that made it.
+             */
+            schedule_id?: string | null;
+            /**
+             * Format: date-time
+             * @description The slot of that schedule.
+             */
+            scheduled_for?: string | null;
             /** @description Where it stands. */
             status: components["schemas"]["GasStatus"];
             /**
@@ -3398,6 +3597,11 @@ export interface components {
              */
             transaction_id?: string | null;
         };
+        /**
+         * @description What an operator says became of a deposit or withdrawal.
+         * @enum {string}
+         */
+        GasVerdict: "completed" | "failed";
         /** @description Which slots are to run after all. */
         JobBackfill: {
             /**
@@ -3834,7 +4038,7 @@ export interface components {
         NewApproval: {
             /** @description Its keys' signatures of the withdrawal's `approval_message`, as many as the wallet's threshold says. */
             signatures: components["schemas"]["WalletSignature"][];
-            /** @description The workspace wallet that approves; active, and one of the gas account's approvers where it names any. */
+            /** @description The workspace wallet that approves; active, and one of the withdrawal's approvers. */
             wallet_address: string;
         };
         /** @description What announces a deposit. */
@@ -3850,7 +4054,10 @@ export interface components {
             gas_account_id: string;
             /** @description To whom: an address or script hash. */
             to_address?: string | null;
-            /** @description The transaction on the chain: 64 hexadecimal digits, with `0x` or without. It is deposited once over all accounts. */
+            /**
+             * @description The transaction on the chain: 64 hexadecimal digits, with `0x` or without. It is deposited once over all accounts,
+             *     and can be announced again where it was refused.
+             */
             tx_id: string;
         };
         /** @description What creates a function. */
@@ -3875,6 +4082,29 @@ export interface components {
         NewGasAccount: {
             /** @description The wallet it is for: an address on Neo N3 or a script hash. A wallet has one gas account over all accounts. */
             wallet_address: string;
+        };
+        /** @description What makes a schedule of recurring withdrawals. */
+        NewGasSchedule: {
+            /** @description How much each time: more than 0, with up to 8 decimals. */
+            amount: components["schemas"]["ExactNumber"];
+            dst_fold?: components["schemas"]["Fold"] | null;
+            dst_gap?: components["schemas"]["Gap"] | null;
+            /**
+             * Format: date-time
+             * @description No slot after this.
+             */
+            ends_at?: string | null;
+            /**
+             * Format: uuid
+             * @description The gas account that is withdrawn from.
+             */
+            gas_account_id: string;
+            /** @description When, as jobs have it: `0 9 * * 1`, six fields with the seconds first, `@every 24h`, `@daily`, `at` a time. */
+            schedule: string;
+            /** @description The IANA zone of its wall times; `UTC` unless told otherwise. */
+            timezone?: string | null;
+            /** @description To whom: an address or script hash; the gas account's own wallet unless said otherwise. */
+            to_address?: string | null;
         };
         /** @description What creates a job. It has either a schedule or events to wait for. */
         NewJob: {
@@ -5016,8 +5246,9 @@ export interface components {
         Reason: "permanent" | "exhausted";
         /** @description What a reconciliation came to. */
         ReconciledView: {
-            /** @description Each gas account. */
+            /** @description Each gas account; none where one deposit or withdrawal was decided. */
             accounts: components["schemas"]["GasAccountReconciled"][];
+            transaction?: components["schemas"]["GasMovementView"] | null;
         };
         /** @description What is reconciled. */
         Reconciliation: {
@@ -5026,6 +5257,14 @@ export interface components {
              * @description Only this gas account; every one of the account unless said otherwise.
              */
             gas_account_id?: string | null;
+            /** @description Why; kept with the decision. Up to 500 characters. */
+            reason?: string | null;
+            /**
+             * Format: uuid
+             * @description Nothing but this deposit or withdrawal, about which there is a verdict.
+             */
+            transaction_id?: string | null;
+            verdict?: components["schemas"]["GasVerdict"] | null;
         };
         /** @description What a resumption says. */
         Resume: {
@@ -7733,7 +7972,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /** @description Why, for the event and the error of what fails; up to 500 characters. */
+                    /** @description Why; kept with the decision. Up to 500 characters. */
                     reason?: string;
                 };
             };
@@ -7780,7 +8019,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /** @description Why, for the event and the error of what fails; up to 500 characters. */
+                    /** @description Why; kept with the decision. Up to 500 characters. */
                     reason?: string;
                 };
             };
@@ -7830,6 +8069,14 @@ export interface operations {
                      * @description Only this gas account; every one of the account unless said otherwise.
                      */
                     gas_account_id?: string | null;
+                    /** @description Why; kept with the decision. Up to 500 characters. */
+                    reason?: string | null;
+                    /**
+                     * Format: uuid
+                     * @description Nothing but this deposit or withdrawal, about which there is a verdict.
+                     */
+                    transaction_id?: string | null;
+                    verdict?: components["schemas"]["GasVerdict"] | null;
                 };
             };
         };
@@ -7841,6 +8088,265 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReconciledView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.schedules.list": {
+        parameters: {
+            query?: {
+                /** @description Only those of this gas account. */
+                gas_account_id?: string;
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Only what was created at or after this time. */
+                since?: components["parameters"]["since"];
+                /** @description Only what was created before this time. */
+                until?: components["parameters"]["until"];
+            };
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasSchedulePage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.schedules.create": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGasSchedule"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasScheduleView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.schedules.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the gas schedule. */
+                gas_schedule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GasScheduleView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.schedules.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3". */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the gas schedule. */
+                gas_schedule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.schedules.pause": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the gas schedule. */
+                gas_schedule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /** @description Why, up to 500 characters. */
+                    reason?: string;
+                    /**
+                     * Format: date-time
+                     * @description Until when (RFC 3339); absent: until somebody resumes.
+                     */
+                    until?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PauseView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "gasbank.schedules.resume": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the gas schedule. */
+                gas_schedule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": null | {
+                    /**
+                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
+                     *     each function or job, or none (`drop`).
+                     */
+                    missed?: components["schemas"]["Missed"];
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resumed"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -7896,6 +8402,8 @@ export interface operations {
             query?: {
                 /** @description Only those of this gas account; 404 where there is none. */
                 gas_account_id?: string;
+                /** @description Only withdrawals that this schedule made. */
+                schedule_id?: string;
                 status?: components["schemas"]["GasStatus"];
                 type?: components["schemas"]["GasDirection"];
                 /** @description How many items; more than 500 is taken as 500. */
@@ -8111,7 +8619,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /** @description Why, for the event and the error of what fails; up to 500 characters. */
+                    /** @description Why; kept with the decision. Up to 500 characters. */
                     reason?: string;
                 };
             };
@@ -8158,7 +8666,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /** @description Why, for the event and the error of what fails; up to 500 characters. */
+                    /** @description Why; kept with the decision. Up to 500 characters. */
                     reason?: string;
                 };
             };
