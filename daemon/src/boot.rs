@@ -128,7 +128,8 @@ async fn open_store(config: &Config, clock: Arc<dyn Clock>, chance: &dyn Chance)
 }
 
 fn options(dsn: &SecretString, config: &Config) -> postgres::Options {
-    bounds::store_options(dsn.expose_secret(), &config.limits)
+    let authorities = config.database_ca_file.clone();
+    postgres::Options { authorities, ..bounds::store_options(dsn.expose_secret(), &config.limits) }
 }
 
 fn operators(tokens: &[OperatorToken]) -> Vec<Operator> {

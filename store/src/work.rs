@@ -147,7 +147,8 @@ pub enum Settlement {
     Release,
 }
 
-/// One settlement, guarded by the fence of the claim.
+/// One settlement, guarded by the fence of the claim and by who made it: a database that lost its last claims in a crash
+/// gives their fences out again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settle {
     /// The item.
@@ -156,6 +157,8 @@ pub struct Settle {
     pub account: Uuid,
     /// The fence it was claimed under.
     pub fence: i64,
+    /// Who claimed it; nobody where it is settled as it waits.
+    pub holder: Option<Uuid>,
     /// What becomes of it.
     pub settlement: Settlement,
 }
@@ -170,7 +173,7 @@ impl Work {
     /// Settles this item under the fence it was claimed with.
     #[must_use]
     pub const fn settle(&self, settlement: Settlement) -> Settle {
-        Settle { id: self.id, account: self.account, fence: self.fence, settlement }
+        Settle { id: self.id, account: self.account, fence: self.fence, holder: self.holder, settlement }
     }
 }
 

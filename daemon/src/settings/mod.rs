@@ -53,6 +53,8 @@ pub struct Config {
     pub listen: String,
     /// The database, or none for memory.
     pub database_url: Option<SecretString>,
+    /// Certificate authorities that may vouch for the database, instead of the system's.
+    pub database_ca_file: Option<PathBuf>,
     /// Whether the schema is brought up to date at start.
     pub migrate: bool,
     /// How much is logged.
@@ -86,6 +88,7 @@ impl Config {
         let mut text = |setting| layers.named(setting, &mut problems).0;
         let listen = text(&named::LISTEN);
         let database_url = text(&named::DATABASE_URL).filter(|_| mode == Mode::Serve);
+        let database_ca_file = text(&named::DATABASE_CA_FILE).map(PathBuf::from);
         let migrate = text(&named::MIGRATE);
         let log_level = text(&named::LOG_LEVEL).unwrap_or_default();
         let tokens = text(&named::API_TOKENS);
@@ -103,6 +106,7 @@ impl Config {
             keys: checked.keys(keys, database_url.is_some()),
             log_level: checked.log_level(log_level),
             database_url: database_url.map(SecretString::from),
+            database_ca_file,
             signer: checked.signer(signing_key),
             peers: checked.peers(peers),
             egress_allow: checked.egress_allow(&egress_allow),

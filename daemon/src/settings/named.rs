@@ -60,6 +60,14 @@ pub const DATABASE_URL: Named = Named::new(
     "The PostgreSQL database (14 or later); without one everything is kept in memory and lost at the end.",
 );
 
+/// Who may vouch for the database.
+pub const DATABASE_CA_FILE: Named = Named::new(
+    "database_ca_file",
+    "DATABASE_CA_FILE",
+    Kind::Text,
+    "Certificate authorities in PEM form, one of which has to vouch for the database; sslmode=require in its URL without a file asks the system's.",
+);
+
 /// Whether the daemon brings the schema up to date when it starts.
 pub const MIGRATE: Named = Named::new(
     "migrate",
@@ -160,9 +168,10 @@ pub const JS_HOST: Named = Named::new(
 );
 
 /// All of them.
-pub const ALL: [&Named; 14] = [
+pub const ALL: [&Named; 15] = [
     &LISTEN,
     &DATABASE_URL,
+    &DATABASE_CA_FILE,
     &MIGRATE,
     &LOG_LEVEL,
     &API_TOKENS,

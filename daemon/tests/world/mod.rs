@@ -146,6 +146,7 @@ fn config(database: Option<&Database>, limits: &Settings) -> Config {
     Config {
         mode: Mode::Serve,
         listen: "127.0.0.1:0".to_owned(),
+        database_ca_file: None,
         database_url: database.map(|database| SecretString::from(database.dsn())),
         migrate: true,
         log_level: "warn".to_owned(),

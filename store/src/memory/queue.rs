@@ -78,10 +78,12 @@ impl Queue {
         Ok(Slot::unheld_or_held(work, now))
     }
 
-    /// The slot a settlement leaves, or none where the item goes; fails where the fence is another.
+    /// The slot a settlement leaves, or none where the item goes; fails where the fence or the holder is another.
     pub fn settled(&self, settle: &Settle, now: DateTime<Utc>) -> Result<Option<Slot>, Fault> {
         let slot = self.items.get(&Key::new(settle.account, settle.id));
-        let Some(slot) = slot.filter(|slot| slot.work.fence == settle.fence) else {
+        let Some(slot) =
+            slot.filter(|slot| slot.work.fence == settle.fence && slot.work.holder == settle.holder)
+        else {
             return Err(refuse::fence());
         };
         let mut work = Work { holder: None, leased_until: None, ..slot.work.clone() };

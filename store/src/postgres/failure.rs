@@ -27,10 +27,19 @@ pub fn fault(error: &Error) -> Fault {
     if passes(answer.code()) { unavailable(cause) } else { Fault::internal(cause) }
 }
 
+/// The fault of a connection that could not be opened, with why: a certificate that nobody vouches for is told as such.
+pub fn connect_fault(error: &Error) -> Fault {
+    if error.as_db_error().is_some() {
+        return unavailable(error);
+    }
+    let reasons = std::iter::successors(std::error::Error::source(error), |reason| reason.source());
+    unavailable(reasons.fold(error.to_string(), |told, reason| format!("{told}: {reason}")))
+}
+
 /// The fault of a pool that gives no connection.
 pub fn pool_fault(error: &PoolError) -> Fault {
     match error {
-        PoolError::Backend(error) => unavailable(error),
+        PoolError::Backend(error) => connect_fault(error),
         other => unavailable(other),
     }
 }

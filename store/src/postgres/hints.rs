@@ -12,7 +12,8 @@ use std::{
 
 use deadpool_postgres::Pool;
 use tokio::sync::{Notify, broadcast};
-use tokio_postgres::{AsyncMessage, Config, NoTls};
+use tokio_postgres::{AsyncMessage, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
 use uuid::Uuid;
 
 use crate::{Batch, Hint, Write};
@@ -91,9 +92,9 @@ impl Hints {
     }
 
     /// Hears what other daemons send, for ever, over a connection of its own.
-    pub async fn listen(self, config: Config) {
+    pub async fn listen(self, config: Config, tls: MakeRustlsConnect) {
         loop {
-            if let Err(error) = self.hear(&config).await {
+            if let Err(error) = self.hear(&config, &tls).await {
                 tracing::debug!(%error, "The listener lost its connection and connects again");
             }
             tokio::time::sleep(RECONNECT).await;
@@ -101,8 +102,8 @@ impl Hints {
         }
     }
 
-    async fn hear(&self, config: &Config) -> Result<(), tokio_postgres::Error> {
-        let (client, mut connection) = config.connect(NoTls).await?;
+    async fn hear(&self, config: &Config, tls: &MakeRustlsConnect) -> Result<(), tokio_postgres::Error> {
+        let (client, mut connection) = config.connect(tls.clone()).await?;
         let listening = async {
             #[allow(
                 clippy::disallowed_methods,

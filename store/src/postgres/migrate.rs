@@ -1,8 +1,8 @@
 //! Migrations: embedded, under a lock, on a connection of their own.
 
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
-use super::{Options, failure};
+use super::{Options, failure, tls};
 use crate::{Code, Fault, task};
 
 mod embedded {
@@ -74,7 +74,8 @@ async fn connect(options: &Options) -> Result<Client, Fault> {
     };
     let mut config = unbounded.config()?;
     config.tcp_user_timeout(options.statement_timeout);
-    let (client, connection) = config.connect(NoTls).await.map_err(failure::unavailable)?;
+    let tls = tls::connector(options, &config)?;
+    let (client, connection) = config.connect(tls).await.map_err(|error| failure::connect_fault(&error))?;
     // Ends when the client is dropped.
     task::spawn(async move {
         let _ = connection.await;

@@ -17,6 +17,7 @@ mod read;
 mod single;
 mod sql;
 mod tables;
+mod tls;
 mod transaction;
 mod value;
 
@@ -33,7 +34,8 @@ use tokio::{
     task::AbortHandle,
     time::Instant,
 };
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Config;
+use tokio_postgres_rustls::MakeRustlsConnect;
 use uuid::Uuid;
 
 use self::{hints::Hints, lane::Pending};
@@ -62,11 +64,12 @@ impl Postgres {
     /// Connects to a database whose migrations are applied; `chance` names this daemon among those that send hints.
     ///
     /// # Errors
-    /// [`Code::Invalid`] where the connection string cannot be read, [`Code::Unavailable`] where nobody answers there.
+    /// [`Code::Invalid`] where the connection string or the authorities cannot be read, [`Code::Unavailable`] where nobody answers there.
     pub async fn connect(options: &Options, chance: &dyn Chance) -> Result<Self, Fault> {
         let config = options.config()?;
-        let pool = open_pool(&config, options, options.connections)?;
-        let lane_pool = open_pool(&config, options, options.lanes)?;
+        let tls = tls::connector(options, &config)?;
+        let pool = open_pool(&config, &tls, options, options.connections)?;
+        let lane_pool = open_pool(&config, &tls, options, options.lanes)?;
         let mut name = [0; 16];
         chance.fill(&mut name);
         let hints = Hints::new(Uuid::from_bytes(name));
@@ -80,7 +83,7 @@ impl Postgres {
         }
         let tasks = vec![
             task::spawn(hints.clone().notify(pool.clone())).abort_handle(),
-            task::spawn(hints.clone().listen(config)).abort_handle(),
+            task::spawn(hints.clone().listen(config, tls)).abort_handle(),
         ];
         Ok(Self { pool, lane_pool, lanes, hints, tasks })
     }
@@ -254,9 +257,14 @@ fn release(lanes: &[mpsc::Sender<Pending>], unwanted: &[Work]) {
     }
 }
 
-fn open_pool(config: &Config, options: &Options, size: usize) -> Result<Pool, Fault> {
+fn open_pool(
+    config: &Config,
+    tls: &MakeRustlsConnect,
+    options: &Options,
+    size: usize,
+) -> Result<Pool, Fault> {
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    Pool::builder(Manager::from_config(config.clone(), NoTls, recycling))
+    Pool::builder(Manager::from_config(config.clone(), tls.clone(), recycling))
         .max_size(size.max(1))
         .wait_timeout(Some(options.wait_timeout))
         .create_timeout(Some(options.connect_timeout))

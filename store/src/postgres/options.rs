@@ -2,19 +2,25 @@
 
 use std::{
     fmt::{self, Write as _},
+    path::PathBuf,
     time::Duration,
 };
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::{Config, config::Host};
 
+use super::tls;
 use crate::{Code, Fault};
 
 /// Where the database is and how long things may take.
 #[derive(Clone)]
 pub struct Options {
     /// The connection string: `postgres://user:password@host:port/database` or `host=... dbname=...`.
+    /// With `sslmode=require` the connection is encrypted and the server has to prove that it is that host.
     pub dsn: SecretString,
+    /// A file of certificate authorities in PEM form that may vouch for the server, instead of the system's; with one the
+    /// connection is encrypted unless the connection string says `sslmode=disable`.
+    pub authorities: Option<PathBuf>,
     /// Connections for reads and claims.
     pub connections: usize,
     /// Connections for commits; each gathers what waits and commits it at once. One account always uses the same one.
@@ -39,6 +45,7 @@ impl Options {
     pub fn new(dsn: impl Into<String>) -> Self {
         Self {
             dsn: SecretString::from(dsn.into()),
+            authorities: None,
             connections: 10,
             lanes: 3,
             wait_timeout: Duration::from_secs(2),
@@ -56,6 +63,7 @@ impl Options {
             let what = "the database's connection string cannot be read";
             Fault::new(Code::Invalid, what).because(error)
         })?;
+        config.ssl_mode(tls::mode(config.get_ssl_mode(), self.authorities.is_some()));
         let mut settings = config.get_options().map(str::to_owned).unwrap_or_default();
         for (name, bound) in [
             ("statement_timeout", self.statement_timeout),

@@ -140,20 +140,25 @@ fn lock_key(table: &Table, account: Uuid) -> i64 {
 }
 
 const REMOVE: &str = "DELETE FROM work \
-    USING unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS settled (account_id, id, fence) \
-    WHERE work.account_id = settled.account_id AND work.id = settled.id AND work.fence = settled.fence";
+    USING unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[]) \
+    AS settled (account_id, id, fence, holder) \
+    WHERE work.account_id = settled.account_id AND work.id = settled.id AND work.fence = settled.fence \
+    AND work.holder IS NOT DISTINCT FROM settled.holder";
 
 const RELEASE: &str = "UPDATE work SET holder = NULL, leased_until = NULL, ready = due_at <= clock_timestamp(), \
     attempt = greatest(attempt - 1, 0) \
-    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS settled (account_id, id, fence) \
-    WHERE work.account_id = settled.account_id AND work.id = settled.id AND work.fence = settled.fence RETURNING work.duty";
+    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[]) \
+    AS settled (account_id, id, fence, holder) \
+    WHERE work.account_id = settled.account_id AND work.id = settled.id AND work.fence = settled.fence \
+    AND work.holder IS NOT DISTINCT FROM settled.holder RETURNING work.duty";
 
 const RETRY: &str = "UPDATE work SET holder = NULL, leased_until = NULL, \
     ready = settled.due_at <= clock_timestamp(), \
     due_at = settled.due_at, last_error = settled.error \
-    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[]) \
-    AS settled (account_id, id, fence, due_at, error) \
-    WHERE work.account_id = settled.account_id AND work.id = settled.id AND work.fence = settled.fence RETURNING work.duty";
+    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::timestamptz[], $6::text[]) \
+    AS settled (account_id, id, fence, holder, due_at, error) \
+    WHERE work.account_id = settled.account_id AND work.id = settled.id AND work.fence = settled.fence \
+    AND work.holder IS NOT DISTINCT FROM settled.holder RETURNING work.duty";
 
 /// Whether a settlement goes by this statement.
 fn goes_by(settle: &Settle, text: &str) -> bool {
@@ -184,6 +189,7 @@ fn settlements<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
             column(&all, |settle| settle.account),
             column(&all, |settle| settle.id),
             column(&all, |settle| settle.fence),
+            column(&all, |settle| settle.holder),
         ];
         let retries: Vec<(DateTime<Utc>, &str)> = all.iter().filter_map(|settle| retry_of(settle)).collect();
         if text == RETRY {

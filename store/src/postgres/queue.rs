@@ -19,6 +19,9 @@ use crate::{Claim, Fault, Key, Work, WorkCount, WorkQuery};
 const COLUMNS: &str = "account_id, id, duty, subject, gate, priority, due_at, attempt, fence, holder, leased_until, \
                        last_error, payload, created_at";
 
+// Taking and prolonging leases does not wait for the disk: a lease that is lost in a crash of the database was never
+// more than a promise to settle, and what is settled waits for all that went before it. See `Settle::holder`.
+
 /// What became due, and what was held until its lease ran out, goes to where claims look; a bounded number at a time.
 const PROMOTE: &str = "UPDATE work SET ready = true FROM (\
         SELECT account_id, id FROM (\
@@ -27,7 +30,8 @@ const PROMOTE: &str = "UPDATE work SET ready = true FROM (\
         UNION ALL SELECT account_id, id FROM (\
             SELECT account_id, id FROM work WHERE duty = $1 AND NOT ready AND holder IS NOT NULL \
             AND leased_until <= statement_timestamp() ORDER BY leased_until LIMIT 1000 FOR UPDATE SKIP LOCKED) AS lapsed\
-    ) AS due WHERE work.account_id = due.account_id AND work.id = due.id";
+    ) AS due CROSS JOIN set_config('synchronous_commit', 'off', true) AS relaxed \
+    WHERE work.account_id = due.account_id AND work.id = due.id";
 
 /// Walks the accounts that have ready items, from one account's first index entry to the next account's, so that a flood
 /// of one costs the others nothing; takes some of each until there are enough.
@@ -54,7 +58,8 @@ const CLAIM: &str = "WITH RECURSIVE later AS (\
     ), numbered AS (SELECT account_id, id, row_number() OVER () AS place FROM chosen\
     ), taken AS (\
         UPDATE work SET ready = false, attempt = attempt + 1, fence = fence + 1, holder = $8, \
-        leased_until = clock_timestamp() + $9::bigint * interval '1 microsecond' FROM numbered \
+        leased_until = clock_timestamp() + $9::bigint * interval '1 microsecond' \
+        FROM numbered CROSS JOIN set_config('synchronous_commit', 'off', true) AS relaxed \
         WHERE work.account_id = numbered.account_id AND work.id = numbered.id \
         RETURNING work.*, numbered.place\
     ) SELECT account_id, id, duty, subject, gate, priority, due_at, attempt, fence, holder, leased_until, last_error, \
@@ -62,7 +67,7 @@ const CLAIM: &str = "WITH RECURSIVE later AS (\
 
 const HEARTBEAT: &str = "UPDATE work SET ready = false, leased_until = clock_timestamp() + $5::bigint * interval '1 microsecond' \
     FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS held (account_id, id, fence) \
-    WHERE work.account_id = held.account_id AND work.id = held.id AND work.fence = held.fence \
+    CROSS JOIN set_config('synchronous_commit', 'off', true) AS relaxed WHERE work.account_id = held.account_id AND work.id = held.id AND work.fence = held.fence \
     AND work.holder = $4 RETURNING work.id";
 
 const NEXT_DUE: &str = "SELECT min(at) FROM (\

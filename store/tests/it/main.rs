@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test's tasks end with the test")]
 
+mod encryption;
 mod faults;
 mod memory;
 mod postgres;

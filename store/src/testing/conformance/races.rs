@@ -251,7 +251,7 @@ fn spoil(batch: &mut Batch, way: usize, subject: &Subject, taken: &Thing) {
         1 => batch.insert(taken).enqueue(subject.item(account)),
         2 => batch.insert(&subject.thing(account, "taken")),
         3 => batch.at_most::<Thing>(account, vec![], 0, "things.max"),
-        4 => batch.settle(crate::Settle { id, account, fence: 1, settlement }),
+        4 => batch.settle(crate::Settle { id, account, fence: 1, holder: None, settlement }),
         5 => batch.remove(&changed),
         _ => batch,
     };

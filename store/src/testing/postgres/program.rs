@@ -70,6 +70,19 @@ pub fn make_folder(folder: &Path) {
     run(install.arg(folder));
 }
 
+/// Writes a file that the server's user alone reads.
+pub fn write_private(file: &Path, text: &str) {
+    let draft = file.with_extension("draft");
+    fs::write(&draft, text).expect("the file can be written");
+    let mut install = Command::new("install");
+    install.args(["-m", "0600"]);
+    if is_root() {
+        install.args(["-o", "postgres", "-g", "postgres"]);
+    }
+    run(install.arg(&draft).arg(file));
+    fs::remove_file(&draft).expect("the draft can be removed");
+}
+
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
     fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)

@@ -39,7 +39,18 @@ impl Server {
         Self::begin("fsync = on\nfull_page_writes = on\nautovacuum_naptime = 1min\n")
     }
 
+    /// The same for whoever asks for TLS: with a certificate and its key, both in PEM form.
+    #[must_use]
+    pub fn encrypted(certificate: &str, key: &str) -> Self {
+        Self::with_files("ssl = on\n", &[("server.crt", certificate), ("server.key", key)])
+    }
+
     fn begin(settings: &str) -> Self {
+        Self::with_files(settings, &[])
+    }
+
+    /// With files of these names in the data folder.
+    fn with_files(settings: &str, files: &[(&str, &str)]) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("sl-postgres-{}-{number}", process::id()));
@@ -47,6 +58,9 @@ impl Server {
         let server = Self { folder, port: port.expect("a free port").port() };
         let port = server.port;
         make(&server.folder, &format!("{settings}listen_addresses = '127.0.0.1'\nport = {port}\n"));
+        for (name, text) in files {
+            program::write_private(&data(&server.folder).join(name), text);
+        }
         server.resume();
         server
     }
