@@ -1,7 +1,7 @@
 //! What armed jobs cost: memory of each, CPU while nothing is due, and how late slots are decided when many are due in the
 //! same minute. In memory and on a durable PostgreSQL of its own.
 //!
-//! `cargo bench -p sl-actors --bench jobs -- [idle jobs (200000)] [jobs due in one minute (100000)]`.
+//! `cargo bench -p sl-actors --bench jobs -- [memory|postgres ...] [idle jobs (200000)] [jobs due in one minute (100000)]`.
 
 #![allow(
     missing_docs,
@@ -14,6 +14,7 @@
 mod ground;
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -41,7 +42,16 @@ const BATCH: usize = 500;
 async fn main() {
     let mut numbers = ground::numbers();
     let (idle, due) = (numbers.next().unwrap_or(200_000), numbers.next().unwrap_or(100_000));
-    Box::pin(measure("memory", ground::memory().await, idle, due)).await;
+    let named: Vec<String> = std::env::args().skip(1).filter(|word| word.parse::<usize>().is_err()).collect();
+    let wanted = |name: &str| {
+        !named.iter().any(|word| !word.starts_with('-')) || named.iter().any(|word| word == name)
+    };
+    if wanted("memory") {
+        Box::pin(measure("memory", ground::memory().await, idle, due)).await;
+    }
+    if !wanted("postgres") {
+        return;
+    }
     let server = Server::durable();
     let dsn = ground::database(&server, "jobs").await;
     Box::pin(measure("PostgreSQL", ground::postgres(&dsn).await, idle, due)).await;
@@ -76,7 +86,8 @@ async fn measure(on: &str, store: Store, idle: usize, due: usize) {
     let ids = bench.arm(due, spread).await;
     let ahead = minute - SystemClock.now();
     println!("{due} armed {:.1} s before their minute", ahead.as_seconds_f64());
-    bench.lateness(on, &ids, minute).await;
+    let due: HashMap<Uuid, DateTime<Utc>> = ids.into_iter().zip((0..).map(spread)).collect();
+    bench.lateness(on, &due, minute).await;
     runtime.drain(Duration::from_secs(5)).await;
 }
 
@@ -125,10 +136,10 @@ impl Bench {
         ids
     }
 
-    /// Waits until every job of the minute has its row, and prints how late they were written.
-    async fn lateness(&self, on: &str, ids: &[Uuid], minute: DateTime<Utc>) {
-        let expected = ids.len() as u64;
-        let mut late = Vec::with_capacity(ids.len());
+    /// Waits until every job of the minute has its row, and prints how long after its job came due each was written.
+    async fn lateness(&self, on: &str, due: &HashMap<Uuid, DateTime<Utc>>, minute: DateTime<Utc>) {
+        let expected = due.len() as u64;
+        let mut late = Vec::with_capacity(due.len());
         let cpu_before = ground::cpu();
         let waits = (minute - self.core.clock.now()).to_std().unwrap_or_default();
         tokio::time::sleep(waits).await;
@@ -143,7 +154,7 @@ impl Bench {
                 let page: Vec<Run> = self.core.store.list(query).await.unwrap();
                 let Some(last) = page.last() else { break };
                 after = Some(last.head.id);
-                late.extend(page.iter().filter_map(|run| Some(run.head.created_at - run.slot?)));
+                late.extend(page.iter().filter_map(|run| Some(run.head.created_at - *due.get(&run.job_id)?)));
             }
         }
         late.sort_unstable();

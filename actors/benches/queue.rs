@@ -185,6 +185,8 @@ impl Bench {
             self.add(store, 1, |_| now).await;
             runtime.core().bells.ring(DUTY);
             noop.started.notified().await;
+            // The daemon ends what it does before the next one.
+            tokio::time::sleep(Duration::from_millis(5)).await;
             waits.push((noop.take()[0].1 - began).as_secs_f64() * 1000.0);
             syncs.push(fdatasync().as_secs_f64() * 1000.0);
         }

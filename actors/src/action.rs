@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use ractor::RpcReplyPort;
 use serde::Serialize;
 use serde_json::Value;
-use sl_store::{Batch, Fault, Key, NewEvent};
+use sl_store::{Batch, Code, Fault, Key, NewEvent};
 use uuid::Uuid;
 
 use crate::{Core, caller::Caller, idempotency::Ticket, services::accounts::Account, settings::Settings};
@@ -100,6 +100,21 @@ impl Tenant {
         }
         self.core.store.commit(batch).await?;
         Ok(answer)
+    }
+
+    /// Whether a commit was refused because somebody else changed what it is about, so that it can be made anew; not where
+    /// the key of the request was answered meanwhile, which is a conflict as well and is answered with what was stored.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`] where that cannot be seen.
+    pub async fn was_overtaken(&self, fault: &Fault) -> Result<bool, Fault> {
+        if fault.code != Code::Conflict {
+            return Ok(false);
+        }
+        match &self.ticket {
+            Some(ticket) => Ok(!ticket.is_spent(self).await?),
+            None => Ok(true),
+        }
     }
 }
 

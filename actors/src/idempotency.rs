@@ -227,6 +227,19 @@ impl Ticket {
         self.stub.write(core, account, answer, self.expect, batch)
     }
 
+    /// Whether an answer was stored since this was given out.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`] where the store does not answer.
+    pub(crate) async fn is_spent(&self, tenant: &Tenant) -> Result<bool, Fault> {
+        let found = tenant.core.store.find::<IdempotencyRecord>(tenant.key(self.stub.id)).await?;
+        let version = found.map(|record| record.head.version);
+        Ok(match self.expect {
+            Expect::Version(expired) => version != Some(expired),
+            _ => version.is_some(),
+        })
+    }
+
     /// What outlives the request.
     #[must_use]
     pub const fn stub(&self) -> Stub {

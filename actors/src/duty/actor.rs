@@ -151,10 +151,15 @@ impl DutyState {
             }
             let due = self.core.clock.now();
             match self.claim(free, due).await {
-                Ok(items) if items.is_empty() => return self.until_next(due, poll).await,
                 Ok(items) => {
+                    let all = self.was_all(&items, free);
                     for item in items {
-                        self.begin(myself, item);
+                        if !self.holds(&item) {
+                            self.begin(myself, item);
+                        }
+                    }
+                    if all {
+                        return self.until_next(due, poll).await;
                     }
                 }
                 Err(fault) => {
@@ -188,11 +193,27 @@ impl DutyState {
         Ok(items)
     }
 
-    /// How long nothing comes due, after a look at what was due at that instant found nothing to claim.
+    /// Whether a claim took all there was: neither its size nor an account's share of it bounded it.
+    fn was_all(&self, items: &[Work], free: usize) -> bool {
+        let settings = &self.core.settings;
+        let mut shares: HashMap<Uuid, usize> = HashMap::new();
+        for item in items {
+            *shares.entry(item.account).or_default() += 1;
+        }
+        let share = settings.size(&CLAIM_PER_ACCOUNT);
+        items.len() < free.min(settings.size(&CLAIM_BATCH)) && shares.values().all(|taken| *taken < share)
+    }
+
+    /// How long nothing comes due, after a look that took all that was due at that instant.
     async fn until_next(&self, looked_at: DateTime<Utc>, poll: Duration) -> Duration {
         // What was due by then and was not claimed is held back by a pause or a bound: whatever lifts it wakes the duty.
         let Ok(Some(next)) = self.core.store.next_due(self.duty.name(), looked_at).await else { return poll };
         (next - self.core.clock.now()).to_std().unwrap_or_default().min(poll)
+    }
+
+    /// Whether it is performed here under this very claim, which the database had forgotten in a crash and gave anew.
+    fn holds(&self, item: &Work) -> bool {
+        self.held.get(&item.id).is_some_and(|held| held.fence == item.fence)
     }
 
     fn begin(&mut self, myself: &ActorRef<DutyMessage>, work: Work) {
@@ -244,7 +265,8 @@ impl DutyState {
             held.cancel.cancel();
             let mut batch = Batch::new();
             let settlement = Settlement::Release;
-            batch.settle(Settle { id, account: held.account, fence: held.fence, settlement });
+            let holder = Some(self.core.daemon_id);
+            batch.settle(Settle { id, account: held.account, fence: held.fence, holder, settlement });
             store.commit(batch)
         });
         for fault in join_all(released).await.into_iter().filter_map(Result::err) {
@@ -404,7 +426,7 @@ impl Actor for DutyActor {
                 let was_full = state.held.len() >= state.concurrency();
                 state.settled(id, verdict, error);
                 // Behind what has ended too by now, so that one look sees to all of it.
-                if was_full || state.left_some || state.held.is_empty() {
+                if was_full || state.left_some {
                     state.bell.ring();
                 }
             }

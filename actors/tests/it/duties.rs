@@ -59,6 +59,8 @@ async fn what_fails_is_tried_again_and_then_a_dead_letter(ground: Ground) {
     until("it was buried", async || world.events(account, "item.buried").await.len() == 1).await;
     let told = world.events(account, "dead_letter.created").await;
     assert_eq!(told[0].data["reason"], "exhausted");
+    // Counted after it was committed.
+    until("it was counted", async || world.core().bells.inspect().await[0].dead == 1).await;
     let status = world.core().bells.inspect().await.remove(0);
     assert_eq!((status.retried, status.dead), (2, 1));
     assert_eq!(status.last_error.as_deref(), Some("unavailable: the peer does not answer"));

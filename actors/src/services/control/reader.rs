@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use serde_json::json;
-use sl_store::{Batch, Code, Event, EventQuery, Fault, Head, NewEvent, Query, RetryPolicy, SYSTEM};
+use sl_store::{Batch, Code, Event, EventQuery, Fault, Head, NewEvent, Position, Query, RetryPolicy, SYSTEM};
 use tokio::time::Instant;
 
 use super::{READER_PAGE, READER_POLL, TIDYINGS, position::ReaderPosition};
@@ -204,7 +204,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The row, made where this is the first reader there is; it begins with what comes from now on.
+    /// The row, made where this is the first reader there is; it begins with the beginning. Whoever listens hears nothing that
+    /// happened before it did.
     async fn begin(&mut self) -> Result<ReaderPosition, Fault> {
         let found = self.core.store.find::<ReaderPosition>(ReaderPosition::KEY).await?;
         let position = match found {
@@ -217,7 +218,7 @@ impl<'a> Reading<'a> {
 
     async fn make(&self) -> Result<ReaderPosition, Fault> {
         let head = Head::new(SYSTEM, ReaderPosition::KEY.id, self.core.clock.now());
-        let made = ReaderPosition { head, position: self.core.store.tail().await? };
+        let made = ReaderPosition { head, position: Position::default() };
         let mut batch = Batch::new();
         batch.insert(&made);
         self.core.store.commit(batch).await?;
@@ -225,7 +226,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Passes over what nobody listens to; noted in the store now and then.
-    async fn pass(&mut self, mut current: ReaderPosition, tail: sl_store::Position) -> Result<Step, Fault> {
+    async fn pass(&mut self, mut current: ReaderPosition, tail: Position) -> Result<Step, Fault> {
         current.position = current.position.max(tail);
         if self.noted.elapsed() < NOTE {
             self.unnoted = true;
@@ -251,7 +252,7 @@ impl<'a> Reading<'a> {
     async fn hear(
         &mut self,
         current: &ReaderPosition,
-        last: sl_store::Position,
+        last: Position,
         events: &[Event],
         stuck: &BTreeMap<&'static str, Fault>,
     ) -> Result<(), Fault> {

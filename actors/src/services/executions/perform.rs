@@ -202,7 +202,8 @@ impl Performer {
     /// Settles the item.
     pub(super) fn settle(&self, settlement: Settlement) -> Settle {
         let Item { id, fence } = self.item;
-        Settle { id, account: self.execution.head.account_id, fence, settlement }
+        let holder = Some(self.core.daemon_id);
+        Settle { id, account: self.execution.head.account_id, fence, holder, settlement }
     }
 }
 

@@ -365,7 +365,8 @@ impl Session {
     }
 
     fn settle(&self, hold: Hold, settlement: Settlement) -> Settle {
-        Settle { id: hold.id, account: self.execution.head.account_id, fence: hold.fence, settlement }
+        let (account, holder) = (self.execution.head.account_id, Some(self.core.daemon_id));
+        Settle { id: hold.id, account, fence: hold.fence, holder, settlement }
     }
 
     fn count(&self, view: &ExecutionView) {

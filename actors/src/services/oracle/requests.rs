@@ -259,8 +259,7 @@ pub(super) async fn update<T: Serialize + Send>(
                 ending::ring(&tenant.core, &request);
                 return Ok(told);
             }
-            // A stored answer of the same key is a conflict as well; the front end tells them apart.
-            Err(fault) if fault.code == Code::Conflict && tenant.ticket.is_none() => {}
+            Err(fault) if tenant.was_overtaken(&fault).await? => {}
             Err(fault) => return Err(fault),
         }
     }
@@ -391,7 +390,7 @@ impl Action for CancelRequest {
             batch.event(request.event(tenant.caller.actor.clone()));
             batch.replace(&mut request, tenant.now());
             match tenant.commit(batch, request.view()).await {
-                Err(fault) if fault.code == Code::Conflict && tenant.ticket.is_none() => {}
+                Err(fault) if tenant.was_overtaken(&fault).await? => {}
                 result => return result,
             }
         }
