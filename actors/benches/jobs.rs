@@ -5,7 +5,9 @@
 
 #![allow(
     missing_docs,
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a measuring program prints, and stops where something fails"
