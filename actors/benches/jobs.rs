@@ -44,14 +44,10 @@ const BATCH: usize = 500;
 async fn main() {
     let mut numbers = ground::numbers();
     let (idle, due) = (numbers.next().unwrap_or(200_000), numbers.next().unwrap_or(100_000));
-    let named: Vec<String> = std::env::args().skip(1).filter(|word| word.parse::<usize>().is_err()).collect();
-    let wanted = |name: &str| {
-        !named.iter().any(|word| !word.starts_with('-')) || named.iter().any(|word| word == name)
-    };
-    if wanted("memory") {
+    if ground::wants("memory") {
         Box::pin(measure("memory", ground::memory().await, idle, due)).await;
     }
-    if !wanted("postgres") {
+    if !ground::wants("postgres") {
         return;
     }
     let server = Server::durable();

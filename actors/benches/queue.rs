@@ -52,25 +52,21 @@ const DUTY: &str = "bench";
 async fn main() {
     let mut numbers = ground::numbers();
     let (items, rounds) = (numbers.next().unwrap_or(20_000), numbers.next().unwrap_or(5));
-    let named: Vec<String> = std::env::args().skip(1).filter(|word| word.parse::<usize>().is_err()).collect();
-    let wanted = |name: &str| {
-        !named.iter().any(|word| !word.starts_with('-')) || named.iter().any(|word| word == name)
-    };
     let server = Server::durable();
     let dsn = ground::database(&server, "queue").await;
     let ids = Ids::new(Arc::new(SystemClock), Arc::new(OsChance));
     let bench = Bench { accounts: (0..ACCOUNTS).map(|_| ids.next()).collect(), ids, items, rounds };
-    if wanted("throughput") {
+    if ground::wants("throughput") {
         bench.throughput(&dsn).await;
     }
-    if wanted("latency") {
+    if ground::wants("latency") {
         bench.latency(&dsn).await;
     }
-    if wanted("due") {
+    if ground::wants("due") {
         bench.due("memory", ground::memory().await, 10.0).await;
         bench.due("PostgreSQL", ground::postgres(&dsn).await, 25.0).await;
     }
-    if wanted("daemons") {
+    if ground::wants("daemons") {
         bench.daemons(&dsn).await;
     }
 }

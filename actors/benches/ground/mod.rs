@@ -89,6 +89,12 @@ pub fn numbers() -> impl Iterator<Item = usize> {
     std::env::args().skip(1).filter_map(|argument| argument.parse().ok())
 }
 
+/// Whether this part is to be measured: every part is where none is named among the arguments.
+pub fn wants(part: &str) -> bool {
+    let named: Vec<String> = std::env::args().skip(1).filter(|word| word.parse::<usize>().is_err()).collect();
+    !named.iter().any(|word| !word.starts_with('-')) || named.iter().any(|word| word == part)
+}
+
 /// The value below which this share lies.
 pub fn quantile(mut all: Vec<f64>, share: f64) -> f64 {
     all.sort_unstable_by(f64::total_cmp);
