@@ -53,7 +53,7 @@ pub enum Write {
 }
 
 /// A condition on rows that the batch does not write.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Guard {
     /// After the batch, the account has at most `limit` rows that match; otherwise [`crate::Code::QuotaExceeded`]
     /// naming `setting`. Held under a lock of the account and table, so that two batches cannot pass it together.

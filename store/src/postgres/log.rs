@@ -53,7 +53,7 @@ pub async fn list(client: &Client, query: &EventQuery) -> Result<Vec<Event>, Fau
          FROM events{} ORDER BY transaction_id {direction}, sequence {direction} LIMIT {limit}",
         condition.text
     );
-    rows(client, &text, &condition).await?.iter().map(event).collect()
+    rows(client, &text, condition.params()).await?.iter().map(event).collect()
 }
 
 /// The newest position that readers are shown.
@@ -62,7 +62,7 @@ pub async fn tail(client: &Client) -> Result<Position, Fault> {
         "SELECT transaction_id, sequence FROM events WHERE {SETTLED} \
          ORDER BY transaction_id DESC, sequence DESC LIMIT 1"
     );
-    let rows = rows(client, &text, &Condition::default()).await?;
+    let rows = rows(client, &text, Vec::new()).await?;
     rows.first().map_or(Ok(Position::default()), position)
 }
 

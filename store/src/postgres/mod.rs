@@ -5,6 +5,7 @@
 
 mod again;
 mod failure;
+mod gather;
 mod group;
 mod hints;
 mod lane;
@@ -14,6 +15,7 @@ mod options;
 mod plan;
 mod queue;
 mod read;
+mod rows;
 mod single;
 mod sql;
 mod tables;
@@ -24,13 +26,14 @@ mod value;
 use std::{
     fmt,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::{
-    sync::{broadcast, mpsc, oneshot},
+    sync::{Mutex, broadcast, mpsc, oneshot},
     task::AbortHandle,
     time::Instant,
 };
@@ -38,7 +41,7 @@ use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use uuid::Uuid;
 
-use self::{hints::Hints, lane::Pending};
+use self::{gather::Asked, hints::Hints, lane::Pending};
 pub use self::{
     migrate::{all as migrations, migrate, pending as pending_migrations},
     options::Options,
@@ -51,11 +54,15 @@ use crate::{
 /// How long reads and claims are tried again while the database does not answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// So many readers share the rows that are asked for by their keys.
+const READERS: usize = 2;
+
 /// The backend on `PostgreSQL`. Its tasks and connections end when it is dropped.
 pub struct Postgres {
     pool: Pool,
     lane_pool: Pool,
     lanes: Vec<mpsc::Sender<Pending>>,
+    reads: mpsc::Sender<Asked>,
     hints: Hints,
     tasks: Vec<AbortHandle>,
 }
@@ -81,11 +88,16 @@ impl Postgres {
             task::spawn(lane::serve(lane_pool.clone(), waiting, hints.clone()));
             lanes.push(sender);
         }
+        let (reads, asked) = mpsc::channel(gather::MAX_WAITING);
+        let asked = Arc::new(Mutex::new(asked));
+        for _ in 0..READERS {
+            task::spawn(gather::serve(pool.clone(), asked.clone()));
+        }
         let tasks = vec![
             task::spawn(hints.clone().notify(pool.clone())).abort_handle(),
             task::spawn(hints.clone().listen(config, tls)).abort_handle(),
         ];
-        Ok(Self { pool, lane_pool, lanes, hints, tasks })
+        Ok(Self { pool, lane_pool, lanes, reads, hints, tasks })
     }
 
     /// A connection for a read or claim.
@@ -105,10 +117,7 @@ impl Postgres {
         check::batch(&mut batch)?;
         let (reply, answer) = oneshot::channel();
         let lane = self.lane(&batch).ok_or_else(|| Fault::internal("there is no lane"))?;
-        let full = |_| {
-            Fault::new(Code::Overloaded, "too many changes are waiting for the database")
-                .retry_after(Duration::from_secs(1))
-        };
+        let full = |_| overloaded("too many changes are waiting for the database");
         lane.try_send(Pending { batch, reply }).map_err(full)?;
         Ok(answer)
     }
@@ -128,7 +137,14 @@ macro_rules! reading {
 
 impl Backend for Postgres {
     fn get(&self, table: &'static Table, key: Key) -> BoxFuture<'_, Option<Row>> {
-        reading!(self, |client| read::get(client, table, key))
+        let (reply, answer) = oneshot::channel();
+        let sent = self.reads.try_send(Asked { table, key, reply });
+        let full = |_| overloaded("too many reads are waiting for the database");
+        let sent = sent.map_err(full);
+        Box::pin(async move {
+            sent?;
+            answer.await.map_err(|_| Fault::internal("a reader has stopped"))?
+        })
     }
 
     fn list(&self, table: &'static Table, query: Query) -> BoxFuture<'_, Vec<Row>> {
@@ -239,6 +255,10 @@ impl Backend for Postgres {
             Ok(Health { backend: "postgres", latency: asked.elapsed(), connections })
         })
     }
+}
+
+fn overloaded(what: &'static str) -> Fault {
+    Fault::new(Code::Overloaded, what).retry_after(Duration::from_secs(1))
 }
 
 /// Gives back what was claimed for somebody who went away.

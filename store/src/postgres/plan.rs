@@ -1,20 +1,16 @@
 //! What a group of batches becomes: statements in order, and whom each one fails.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    failure,
-    sql::{Condition, Place},
-    tables,
+    failure, rows,
+    sql::Condition,
     value::{Json, Param},
 };
-use crate::{
-    Batch, Expect, Fault, Filter, Guard, Key, NewEvent, NewWork, Row, Settle, Settlement, Table, Write,
-    refuse,
-};
+use crate::{Batch, Expect, Fault, Guard, Key, NewEvent, NewWork, Settle, Settlement, Table, refuse};
 
 /// A statement of the plan.
 pub struct Step<'a> {
@@ -26,8 +22,41 @@ pub struct Step<'a> {
     pub wants: Option<u64>,
     /// What it means where it does not.
     pub refusal: Refusal,
+    /// The table whose rows it touches by their keys.
+    pub table: Option<&'static str>,
     /// The batches of the group that it is for.
-    pub owners: Vec<usize>,
+    pub owners: Owners,
+}
+
+/// Whose fault it is that a statement touched the wrong number of rows.
+pub enum Owners {
+    /// That of all these batches.
+    All(Vec<usize>),
+    /// That of the batches whose rows it should have touched and did not, or the other way round. It answers which it
+    /// touched.
+    Each(Vec<(Key, usize)>),
+}
+
+impl Owners {
+    /// The batches, each perhaps more than once.
+    pub fn all(&self) -> Vec<usize> {
+        match self {
+            Self::All(owners) => owners.clone(),
+            Self::Each(rows) => rows.iter().map(|(_, owner)| *owner).collect(),
+        }
+    }
+
+    /// The batches to blame where `touched` are the rows that were touched.
+    pub fn guilty(&self, wants: u64, touched: &HashSet<Key>) -> Vec<usize> {
+        match self {
+            Self::All(owners) => owners.clone(),
+            Self::Each(rows) => {
+                let wanted = wants > 0;
+                let guilty = rows.iter().filter(|(key, _)| touched.contains(key) != wanted);
+                guilty.map(|(_, owner)| *owner).collect()
+            }
+        }
+    }
 }
 
 /// What it means that a statement touched another number of rows than it should.
@@ -70,26 +99,17 @@ impl Refusal {
     }
 }
 
-/// The statements of a group. Work and events of all its batches go in one statement each; rows go one by one, batch
-/// after batch.
+/// The statements of a group. Work and events of all its batches go in one statement each, and so does what is done in
+/// one way to rows of one table.
 pub fn steps<'a>(group: &'a [&'a Batch]) -> Vec<Step<'a>> {
     let mut steps = Vec::new();
     locks(group, &mut steps);
     settlements(group, &mut steps);
-    for (owner, batch) in group.iter().enumerate() {
-        for guard in &batch.guards {
-            if let Guard::Holds { table, key, expect } = guard {
-                steps.extend(hold(table, key, *expect, owner));
-            }
-        }
-        steps.extend(batch.writes.iter().map(|write| self::write(write, owner)));
-    }
+    steps.extend(rows::steps(group));
     withdrawals(group, &mut steps);
     additions(group, &mut steps);
     events(group, &mut steps);
-    for (owner, batch) in group.iter().enumerate() {
-        steps.extend(batch.guards.iter().filter_map(|guard| count(guard, owner)));
-    }
+    counts(group, &mut steps);
     steps
 }
 
@@ -125,7 +145,8 @@ fn locks<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
             params: vec![Param::own(keys)],
             wants: None,
             refusal: Refusal::None,
-            owners: (0..group.len()).collect(),
+            table: None,
+            owners: Owners::All((0..group.len()).collect()),
         });
     }
 }
@@ -197,7 +218,14 @@ fn settlements<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
             params.push(Param::own(retries.iter().map(|(_, error)| *error).collect::<Vec<_>>()));
         }
         let wants = Some(all.len() as u64);
-        steps.push(Step { text: text.into(), params, wants, refusal: Refusal::Fence, owners });
+        steps.push(Step {
+            text: text.into(),
+            params,
+            wants,
+            refusal: Refusal::Fence,
+            table: None,
+            owners: Owners::All(owners),
+        });
     }
 }
 
@@ -208,102 +236,23 @@ fn retry_of(settle: &Settle) -> Option<(DateTime<Utc>, &str)> {
     }
 }
 
-fn key_params(key: &Key) -> Vec<Param<'_>> {
-    vec![Param::Lent(&key.account), Param::Lent(&key.id)]
-}
-
-fn hold<'a>(table: &'static Table, key: &'a Key, expect: Expect, owner: usize) -> Option<Step<'a>> {
-    let statements = tables::statements(table);
-    let mut params = key_params(key);
-    let (text, wants) = match expect {
-        Expect::Any => return None,
-        Expect::Absent => (&statements.exists, 0),
-        Expect::Present => (&statements.hold, 1),
-        Expect::Version(version) => {
-            params.push(Param::own(version));
-            (&statements.hold_version, 1)
+/// One row where an account has more than its limit, none otherwise; each condition once, whoever demands it.
+fn counts<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
+    let mut demanded: Vec<(&Guard, Vec<usize>)> = Vec::new();
+    for (owner, batch) in group.iter().enumerate() {
+        for guard in batch.guards.iter().filter(|guard| matches!(guard, Guard::AtMost { .. })) {
+            match demanded.iter_mut().find(|(known, _)| *known == guard) {
+                Some((_, owners)) => owners.push(owner),
+                None => demanded.push((guard, vec![owner])),
+            }
         }
-    };
-    let refusal = Refusal::Row(table, expect);
-    Some(Step { text: text.as_str().into(), params, wants: Some(wants), refusal, owners: vec![owner] })
-}
-
-fn write(write: &Write, owner: usize) -> Step<'_> {
-    match write {
-        Write::Put { table, row, expect } => put(table, row, *expect, owner),
-        Write::Remove { table, key, expect } => remove(table, key, *expect, owner),
-        Write::Sweep { table, account, filters, limit } => sweep(table, account, filters, *limit, owner),
     }
+    steps.extend(demanded.into_iter().filter_map(|(guard, owners)| count(guard, owners)));
 }
 
-fn put<'a>(table: &'static Table, row: &'a Row, expect: Expect, owner: usize) -> Step<'a> {
-    let head = &row.head;
-    let mut params = vec![
-        Param::Lent(&head.account_id),
-        Param::Lent(&head.id),
-        Param::Lent(&head.version),
-        Param::Lent(&head.created_at),
-        Param::Lent(&head.updated_at),
-    ];
-    params.extend(row.cells.iter().map(|cell| Param::Lent(cell)));
-    if let Expect::Version(version) = expect {
-        params.push(Param::own(version));
-    }
-    let text = tables::statements(table).put(expect).into();
-    Step { text, params, wants: Some(1), refusal: Refusal::Row(table, expect), owners: vec![owner] }
-}
-
-fn remove<'a>(table: &'static Table, key: &'a Key, expect: Expect, owner: usize) -> Step<'a> {
-    let statements = tables::statements(table);
-    let mut params = key_params(key);
-    let (text, wants) = match expect {
-        Expect::Any => (&statements.delete, None),
-        Expect::Present => (&statements.delete, Some(1)),
-        Expect::Absent => (&statements.exists, Some(0)),
-        Expect::Version(version) => {
-            params.push(Param::own(version));
-            (&statements.delete_version, Some(1))
-        }
-    };
-    Step {
-        text: text.as_str().into(),
-        params,
-        wants,
-        refusal: Refusal::Row(table, expect),
-        owners: vec![owner],
-    }
-}
-
-fn matching<'a>(account: &'a Uuid, filters: &'a [Filter]) -> Condition<'a> {
-    let mut condition = Condition::default();
-    condition.compare("account_id", "=", Place::Uuid(account));
-    condition.filters(filters);
-    condition
-}
-
-fn sweep<'a>(
-    table: &'static Table,
-    account: &'a Uuid,
-    filters: &'a [Filter],
-    limit: usize,
-    owner: usize,
-) -> Step<'a> {
-    let mut condition = matching(account, filters);
-    let limit = condition.number(limit);
-    let (name, chosen) = (table.name, &condition.text);
-    let text = format!(
-        "DELETE FROM \"{name}\" WHERE \"account_id\" = $1 AND \"id\" = ANY (ARRAY(\
-         SELECT \"id\" FROM \"{name}\"{chosen} ORDER BY \"account_id\", \"id\" LIMIT {limit}))"
-    );
-    let params = condition.params();
-    let refusal = Refusal::Row(table, Expect::Any);
-    Step { text: text.into(), params, wants: None, refusal, owners: vec![owner] }
-}
-
-/// One row where the account has more than the limit, none otherwise.
-fn count(guard: &Guard, owner: usize) -> Option<Step<'_>> {
+fn count(guard: &Guard, owners: Vec<usize>) -> Option<Step<'_>> {
     let Guard::AtMost { table, account, filters, limit, setting } = guard else { return None };
-    let mut condition = matching(account, filters);
+    let mut condition = Condition::within(account, filters);
     let bound = usize::try_from(*limit).unwrap_or(usize::MAX);
     let bound = condition.number(bound);
     let (name, chosen) = (table.name, &condition.text);
@@ -311,7 +260,14 @@ fn count(guard: &Guard, owner: usize) -> Option<Step<'_>> {
         format!("SELECT FROM \"{name}\"{chosen} ORDER BY \"account_id\", \"id\" LIMIT 1 OFFSET {bound}");
     let params = condition.params();
     let refusal = Refusal::TooMany(table, setting, *limit);
-    Some(Step { text: text.into(), params, wants: Some(0), refusal, owners: vec![owner] })
+    Some(Step {
+        text: text.into(),
+        params,
+        wants: Some(0),
+        refusal,
+        table: None,
+        owners: Owners::All(owners),
+    })
 }
 
 fn withdrawals<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
@@ -324,7 +280,8 @@ fn withdrawals<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
             params: vec![column(&all, |key| key.account), column(&all, |key| key.id)],
             wants: None,
             refusal: Refusal::None,
-            owners,
+            table: None,
+            owners: Owners::All(owners),
         });
     }
 }
@@ -363,7 +320,14 @@ fn additions<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
         column(&all, |new| new.fence),
     ];
     let wants = Some(all.len() as u64);
-    steps.push(Step { text: ADD.into(), params, wants, refusal: Refusal::QueuedTwice, owners });
+    steps.push(Step {
+        text: ADD.into(),
+        params,
+        wants,
+        refusal: Refusal::QueuedTwice,
+        table: None,
+        owners: Owners::All(owners),
+    });
 }
 
 fn events<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
@@ -389,6 +353,7 @@ fn events<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
         params,
         wants: Some(all.len() as u64),
         refusal: Refusal::Event,
-        owners,
+        table: None,
+        owners: Owners::All(owners),
     });
 }

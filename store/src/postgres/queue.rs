@@ -140,7 +140,7 @@ pub async fn next_due(
     let mut condition = Condition::default();
     condition.places.push(Place::Text(duty));
     condition.places.push(Place::Time(&after));
-    let rows = rows(client, NEXT_DUE, &condition).await?;
+    let rows = rows(client, NEXT_DUE, condition.params()).await?;
     rows.first().map_or(Ok(None), |row| read(row, 0))
 }
 
@@ -152,7 +152,7 @@ pub async fn list(client: &Client, query: &WorkQuery) -> Result<Vec<Work>, Fault
     }
     let limit = condition.number(query.limit);
     let text = format!("SELECT {COLUMNS} FROM work{} ORDER BY id, account_id LIMIT {limit}", condition.text);
-    rows(client, &text, &condition).await?.iter().map(item).collect()
+    rows(client, &text, condition.params()).await?.iter().map(item).collect()
 }
 
 /// How much of the queue matches.
@@ -165,7 +165,7 @@ pub async fn count(client: &Client, query: &WorkQuery) -> Result<WorkCount, Faul
          FROM work{}) AS items",
         condition.text
     );
-    let rows = rows(client, &text, &condition).await?;
+    let rows = rows(client, &text, condition.params()).await?;
     let row = rows.first();
     Ok(WorkCount { waiting: number(row, 0)?, later: number(row, 1)?, running: number(row, 2)? })
 }

@@ -8,14 +8,21 @@ use super::{
     failure,
     sql::{Condition, Place, select},
     tables,
-    value::{read, read_row},
+    value::{Param, read, read_row},
 };
 use crate::{Fault, Filter, Key, Order, Query, Row, Table, check};
 
-/// One row, or none.
-pub async fn get(client: &Client, table: &'static Table, key: Key) -> Result<Option<Row>, Fault> {
-    let rows = rows(client, &tables::statements(table).get, &key_condition(&key)).await?;
-    rows.first().map(|row| read_row(table, row)).transpose()
+/// The rows of these keys that are there, in no order.
+pub async fn get(client: &Client, table: &'static Table, keys: &[Key]) -> Result<Vec<Row>, Fault> {
+    let statements = tables::statements(table);
+    let found = if let [key] = keys {
+        rows(client, &statements.get, vec![Param::Lent(&key.account), Param::Lent(&key.id)]).await?
+    } else {
+        let accounts: Vec<Uuid> = keys.iter().map(|key| key.account).collect();
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.id).collect();
+        rows(client, &statements.get_many, vec![Param::own(accounts), Param::own(ids)]).await?
+    };
+    found.iter().map(|row| read_row(table, row)).collect()
 }
 
 /// A page of rows.
@@ -39,7 +46,7 @@ pub async fn list(client: &Client, table: &'static Table, query: &Query) -> Resu
         "{select}{} ORDER BY \"id\" {direction}, \"account_id\" {direction} LIMIT {limit}",
         condition.text
     );
-    rows(client, &text, &condition).await?.iter().map(|row| read_row(table, row)).collect()
+    rows(client, &text, condition.params()).await?.iter().map(|row| read_row(table, row)).collect()
 }
 
 /// How many rows match.
@@ -56,7 +63,7 @@ pub async fn count(
     }
     condition.filters(filters);
     let text = format!("SELECT count(*) FROM \"{}\"{}", table.name, condition.text);
-    number(rows(client, &text, &condition).await?.first(), 0)
+    number(rows(client, &text, condition.params()).await?.first(), 0)
 }
 
 /// A count of an answer.
@@ -65,18 +72,13 @@ pub fn number(row: Option<&SqlRow>, position: usize) -> Result<u64, Fault> {
     Ok(read::<i64>(row, position)?.unsigned_abs())
 }
 
-/// Runs a statement with a condition's parameters.
-pub async fn rows(client: &Client, text: &str, condition: &Condition<'_>) -> Result<Vec<SqlRow>, Fault> {
+/// Runs a statement.
+pub async fn rows(client: &Client, text: &str, params: Vec<Param<'_>>) -> Result<Vec<SqlRow>, Fault> {
     let run = async {
         let statement = client.prepare_cached(text).await?;
-        let params = condition.params();
         let params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
             params.iter().map(|param| param as _).collect();
         client.query(&statement, &params).await
     };
     run.await.map_err(|error| failure::fault(&error))
-}
-
-fn key_condition(key: &Key) -> Condition<'_> {
-    Condition { text: String::new(), places: vec![Place::Uuid(&key.account), Place::Uuid(&key.id)] }
 }

@@ -19,19 +19,13 @@ use crate::{Batch, Guard, Write};
 /// What the server says where a part touched the wrong number of rows: the text does not become a number.
 const MISCOUNT: &str = " rows at step ";
 
-/// Whether no two parts of the batch can touch the same row, and none has to come after another.
-pub fn is_possible(batch: &Batch) -> bool {
-    let guards = batch.guards.iter().map(|guard| match guard {
-        Guard::Holds { table, .. } => Some(table.name),
-        Guard::AtMost { .. } => None,
-    });
-    let writes = batch.writes.iter().map(|write| match write {
-        Write::Put { table, .. } | Write::Remove { table, .. } => Some(table.name),
-        Write::Sweep { .. } => None,
-    });
+/// Whether no two of the batch's statements can touch the same row, and none has to come after another.
+pub fn is_possible(batch: &Batch, steps: &[Step<'_>]) -> bool {
     let mut seen = HashSet::new();
-    let apart = guards.chain(writes).all(|table| table.is_some_and(|table| seen.insert(table)));
-    apart && (batch.settled.is_empty() || batch.withdrawn.is_empty())
+    let apart = steps.iter().filter_map(|step| step.table).all(|table| seen.insert(table));
+    let counts = batch.guards.iter().any(|guard| matches!(guard, Guard::AtMost { .. }));
+    let sweeps = batch.writes.iter().any(|write| matches!(write, Write::Sweep { .. }));
+    apart && !counts && !sweeps && (batch.settled.is_empty() || batch.withdrawn.is_empty())
 }
 
 /// Applies a batch whole or not at all, or answers none where it has to go the longer way.

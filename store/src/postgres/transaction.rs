@@ -1,6 +1,7 @@
 //! One transaction for a group of batches.
 
 use std::{
+    collections::HashSet,
     future::{Future, poll_fn},
     task::Poll,
 };
@@ -16,7 +17,7 @@ use super::{
     single,
     value::{Param, read},
 };
-use crate::{Batch, Fault};
+use crate::{Batch, Fault, Key};
 
 /// What became of a transaction.
 pub enum Outcome {
@@ -44,7 +45,7 @@ pub struct Mark {
 pub async fn apply(client: &mut Client, batches: &[&Batch]) -> Outcome {
     let steps = plan::steps(batches);
     if let [batch] = batches
-        && single::is_possible(batch)
+        && single::is_possible(batch, &steps)
         && let Some(outcome) = single::apply(client, &steps).await
     {
         return outcome;
@@ -154,23 +155,31 @@ fn judge(
     let mut answers = Answers::default();
     let mut refused: Vec<(usize, Fault)> = Vec::new();
     for (step, result) in steps.iter().zip(touched) {
-        let fault = match result {
-            Ok((rows, answered)) if step.wants.is_none_or(|wanted| wanted == rows) => {
-                answers.add(step.refusal, &answered);
-                continue;
-            }
-            Ok(_) => step.refusal.fault(),
+        let (fault, guilty) = match result {
+            Ok((rows, answered)) => match step.wants.filter(|wanted| *wanted != rows) {
+                Some(wanted) => (step.refusal.fault(), step.owners.guilty(wanted, &keys(&answered))),
+                None => {
+                    answers.add(step.refusal, &answered);
+                    continue;
+                }
+            },
             Err(error) if failure::is_consequence(&error) => continue,
             Err(error) if failure::is_lost(&error) || failure::was_undone(&error) => return Err(error),
-            Err(error) => step.refusal.fault_of(&error),
+            Err(error) => (step.refusal.fault_of(&error), step.owners.all()),
         };
-        for owner in &step.owners {
-            if !refused.iter().any(|(known, _)| known == owner) {
-                refused.push((*owner, fault.clone()));
+        for owner in guilty {
+            if !refused.iter().any(|(known, _)| *known == owner) {
+                refused.push((owner, fault.clone()));
             }
         }
     }
     Ok(if refused.is_empty() { Ok(answers) } else { Err(refused) })
+}
+
+/// The keys that a statement answered.
+fn keys(rows: &[SqlRow]) -> HashSet<Key> {
+    let key = |row: &SqlRow| Some(Key::new(row.try_get(0).ok()?, row.try_get(1).ok()?));
+    rows.iter().filter_map(key).collect()
 }
 
 impl Answers {

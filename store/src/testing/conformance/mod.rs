@@ -27,6 +27,7 @@ macro_rules! conformance_suite {
             rows: a_row_belongs_to_its_account,
             rows: unique_sets_hold_within_an_account,
             rows: unique_values_move_within_one_batch,
+            rows: a_batch_does_things_in_order,
             rows: nul_characters_in_text_are_refused_and_in_json_kept,
             rows: what_is_not_a_row_of_the_table_is_refused,
             rows: times_are_kept_to_the_microsecond,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
+use uuid::Uuid;
 
 use super::{Part, Subject, Thing, round_trip};
 use crate::{Cell, Chance as _, Code, Entity, Expect, Head, Key, Query, Row, SeededChance, Write};
@@ -128,7 +129,35 @@ pub async fn unique_values_move_within_one_batch(subject: &Subject) {
         })
         .await;
     let found = subject.store.list::<Thing>(Query::of(account).oldest_first()).await.unwrap();
-    assert_eq!(found, [renamed, third]);
+    assert_eq!(found, [renamed.clone(), third.clone()]);
+    let (before, after) = (subject.thing(account, "before"), subject.thing(account, "name"));
+    subject
+        .commit(|batch| {
+            batch.insert(&before).remove(&third).insert(&after);
+        })
+        .await;
+    let found = subject.store.list::<Thing>(Query::of(account).oldest_first()).await.unwrap();
+    assert_eq!(found, [renamed, before, after]);
+}
+
+/// What a batch does to one row happens in its order, whatever else it does in between.
+pub async fn a_batch_does_things_in_order(subject: &Subject) {
+    let account = subject.id();
+    let part = || Part { head: Head::new(account, subject.id(), subject.now()), thing: Uuid::from_u128(1) };
+    let (mut changed, gone, kept) = (part(), part(), part());
+    let now = subject.now();
+    subject
+        .commit(|batch| {
+            batch.insert(&changed).insert(&gone).remove(&gone).insert(&kept);
+            for thing in [2, 3] {
+                changed.thing = Uuid::from_u128(thing);
+                batch.replace(&mut changed, now);
+            }
+            batch.insert(&gone).remove(&gone);
+        })
+        .await;
+    let found = subject.store.list::<Part>(Query::of(account).oldest_first()).await.unwrap();
+    assert_eq!(found, [changed, kept]);
 }
 
 /// `PostgreSQL` text cannot hold U+0000, so neither backend does.
