@@ -173,13 +173,13 @@ impl Bench {
     async fn latency(&self, dsn: &str) {
         let noop = Arc::new(Noop::default());
         let runtime = ground::runtime(ground::postgres(dsn).await, vec![noop.clone()]).await;
-        let store = &runtime.core().store;
         let (mut waits, mut syncs) = (Vec::new(), Vec::new());
         for _ in 0..300 {
             let now = SystemClock.now();
             let began = Instant::now();
-            self.add(store, 1, |_| now).await;
-            runtime.core().bells.ring(DUTY);
+            let mut batch = Batch::new();
+            batch.enqueue(NewWork::new(self.ids.next(), DUTY, self.accounts[0], self.ids.next(), now));
+            runtime.core().commit(batch).await.unwrap();
             noop.started.notified().await;
             // The daemon ends what it does before the next one.
             tokio::time::sleep(Duration::from_millis(5)).await;

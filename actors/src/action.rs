@@ -98,7 +98,7 @@ impl Tenant {
         if let Some(ticket) = &self.ticket {
             ticket.record(self, &answer, &mut batch)?;
         }
-        self.core.store.commit(batch).await?;
+        self.core.commit(batch).await?;
         Ok(answer)
     }
 

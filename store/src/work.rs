@@ -58,6 +58,29 @@ impl NewWork {
         }
     }
 
+    /// The item as its holder knows it, where it is added under a lease at this instant.
+    #[must_use]
+    pub fn begun(&self, now: DateTime<Utc>) -> Work {
+        let lease = self.lease.as_ref();
+        let claims = i32::from(lease.is_some());
+        Work {
+            id: self.id,
+            duty: self.duty.to_owned(),
+            account: self.account,
+            subject: self.subject,
+            gate: self.gate,
+            priority: self.priority,
+            due_at: self.due_at,
+            attempt: claims,
+            fence: self.fence + i64::from(claims),
+            holder: lease.map(|lease| lease.holder),
+            leased_until: lease.map(|lease| now + lease.duration),
+            last_error: None,
+            payload: self.payload.clone(),
+            created_at: now,
+        }
+    }
+
     /// Sets what can be paused around it.
     #[must_use]
     pub const fn gate(mut self, gate: Uuid) -> Self {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{
     Attempt, Bell, CLAIM_BATCH, CLAIM_PER_ACCOUNT, Duty, HEARTBEAT, LEASE, Outcome, POLL,
+    hand::{Promise, give_back},
     settle::{Verdict, settle},
 };
 use crate::{Core, action::panic_text, pause::PauseScope, supervisor::spawn_task};
@@ -23,6 +24,8 @@ use crate::{Core, action::panic_text, pause::PauseScope, supervisor::spawn_task}
 pub(crate) enum DutyMessage {
     /// Something may be due.
     Wake,
+    /// An item that is held for it from the moment it was added.
+    Take(Box<Work>, Promise),
     /// The time of the timer that was set as the `n`th has come.
     Tick(u64),
     /// An attempt ended.
@@ -83,6 +86,8 @@ pub(crate) struct DutyState {
     last_error: Option<String>,
     /// Whether the last look left items where they are because of what is held here.
     left_some: bool,
+    /// Whether something may be due that no look has seen yet.
+    behind: bool,
     draining: Option<Vec<RpcReplyPort<()>>>,
 }
 
@@ -113,8 +118,24 @@ impl DutyState {
         ends.unwrap_or(Duration::MAX).min(self.core.settings.duration(&POLL))
     }
 
-    /// What stays in the queue: paused accounts and gates, and accounts that have their share already.
-    fn skipped(&mut self, per_account: usize) -> (Vec<Uuid>, Vec<Uuid>) {
+    /// How many items of one account are performed at once while others wait.
+    fn share(&self) -> usize {
+        self.core.settings.size(&CLAIM_PER_ACCOUNT).max(self.concurrency() / 2)
+    }
+
+    /// Accounts and gates that have their share already.
+    fn full(&self) -> Vec<Uuid> {
+        let share = self.share();
+        let mut shares: HashMap<Uuid, usize> = HashMap::new();
+        for held in self.held.values() {
+            *shares.entry(held.account).or_default() += 1;
+        }
+        let served = shares.into_iter().filter(|(_, taken)| *taken >= share).map(|(account, _)| account);
+        served.chain(self.duty.full(&self.core)).collect()
+    }
+
+    /// What stays in the queue: paused accounts and gates, and those that have their share already.
+    fn skipped(&self, full: Vec<Uuid>) -> (Vec<Uuid>, Vec<Uuid>) {
         let now = self.core.clock.now();
         let (mut accounts, mut gates) =
             (self.core.mirror.stopped().keys().copied().collect::<Vec<_>>(), Vec::new());
@@ -125,14 +146,6 @@ impl DutyState {
                 PauseScope::System | PauseScope::Duty => {}
             }
         }
-        let mut shares: HashMap<Uuid, usize> = HashMap::new();
-        for held in self.held.values() {
-            *shares.entry(held.account).or_default() += 1;
-        }
-        let served =
-            shares.into_iter().filter(|(_, share)| *share >= per_account).map(|(account, _)| account);
-        let full: Vec<Uuid> = served.chain(self.duty.full(&self.core)).collect();
-        self.left_some = !full.is_empty();
         accounts.extend(&full);
         gates.extend(full);
         (accounts, gates)
@@ -141,11 +154,12 @@ impl DutyState {
     /// Claims and starts until nothing is due or everything is in use; answers when to look again.
     async fn look(&mut self, myself: &ActorRef<DutyMessage>) -> Duration {
         let poll = self.longest_sleep();
+        self.behind = true;
         loop {
             if self.draining.is_some() || self.paused() {
                 return poll;
             }
-            let free = self.concurrency().saturating_sub(self.held.len());
+            let free = self.free().saturating_sub(self.bell.places.promised());
             if free == 0 {
                 return poll;
             }
@@ -159,6 +173,7 @@ impl DutyState {
                         }
                     }
                     if all {
+                        self.behind = false;
                         return self.until_next(due, poll).await;
                     }
                 }
@@ -172,8 +187,9 @@ impl DutyState {
 
     async fn claim(&mut self, free: usize, due: DateTime<Utc>) -> Result<Vec<Work>, Fault> {
         let settings = self.core.settings.clone();
-        let per_account = settings.size(&CLAIM_PER_ACCOUNT).max(self.concurrency() / 2);
-        let (skip_accounts, skip_gates) = self.skipped(per_account);
+        let full = self.full();
+        self.left_some = !full.is_empty();
+        let (skip_accounts, skip_gates) = self.skipped(full);
         let items = self
             .core
             .store
@@ -214,6 +230,27 @@ impl DutyState {
     /// Whether it is performed here under this very claim, which the database had forgotten in a crash and gave anew.
     fn holds(&self, item: &Work) -> bool {
         self.held.get(&item.id).is_some_and(|held| held.fence == item.fence)
+    }
+
+    fn free(&self) -> usize {
+        self.concurrency().saturating_sub(self.held.len())
+    }
+
+    /// Begins an item that was handed over, unless it would not have been claimed now.
+    fn take(&mut self, myself: &ActorRef<DutyMessage>, work: Work) {
+        let (accounts, gates) = self.skipped(self.full());
+        let stays = accounts.contains(&work.account) || work.gate.is_some_and(|gate| gates.contains(&gate));
+        if stays || self.free() == 0 || self.draining.is_some() || self.paused() {
+            give_back(&self.core, work);
+        } else {
+            self.begin(myself, work);
+        }
+    }
+
+    /// Tells how much could be handed over: nothing while there is something that waits.
+    fn tell_room(&self) {
+        let waits = self.behind || self.left_some || self.draining.is_some() || self.paused();
+        self.bell.places.tell(if waits { 0 } else { self.free() });
     }
 
     fn begin(&mut self, myself: &ActorRef<DutyMessage>, work: Work) {
@@ -402,6 +439,7 @@ impl Actor for DutyActor {
             counts: HashMap::new(),
             last_error: None,
             left_some: false,
+            behind: true,
             draining: None,
         })
     }
@@ -413,6 +451,10 @@ impl Actor for DutyActor {
         state: &mut DutyState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
+            DutyMessage::Take(work, promise) => {
+                state.take(&myself, *work);
+                drop(promise);
+            }
             DutyMessage::Wake => {
                 state.forsake();
                 state.look_and_sleep(&myself).await;
@@ -444,6 +486,7 @@ impl Actor for DutyActor {
             }
             DutyMessage::DrainDeadline => state.give_back().await,
         }
+        state.tell_room();
         Ok(())
     }
 }

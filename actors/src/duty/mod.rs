@@ -6,6 +6,7 @@
 //! dead letters, fairness between accounts, metrics and drain come for every duty from that one place.
 
 mod actor;
+mod hand;
 mod settle;
 
 use std::{
@@ -262,6 +263,7 @@ pub struct Bells {
 pub(crate) struct Bell {
     actor: ActorRef<DutyMessage>,
     rung: Arc<AtomicBool>,
+    places: Arc<hand::Places>,
 }
 
 impl Bell {
@@ -280,9 +282,13 @@ impl Bell {
 impl Bells {
     /// Wakes one duty, where this daemon runs it.
     pub fn ring(&self, duty: &str) {
-        if let Some(bell) = self.hung.read().unwrap_or_else(PoisonError::into_inner).get(duty) {
+        if let Some(bell) = self.of(duty) {
             bell.ring();
         }
+    }
+
+    fn of(&self, duty: &str) -> Option<Bell> {
+        self.hung.read().unwrap_or_else(PoisonError::into_inner).get(duty).cloned()
     }
 
     /// Wakes all of them.
@@ -293,7 +299,7 @@ impl Bells {
     }
 
     pub(crate) fn hang(&self, duty: &'static str, actor: ActorRef<DutyMessage>) -> Bell {
-        let bell = Bell { actor, rung: Arc::default() };
+        let bell = Bell { actor, rung: Arc::default(), places: Arc::default() };
         self.hung.write().unwrap_or_else(PoisonError::into_inner).insert(duty, bell.clone());
         bell
     }

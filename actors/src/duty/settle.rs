@@ -55,7 +55,7 @@ pub(super) async fn settle(core: &Arc<Core>, duty: &dyn Duty, work: &Work, outco
     };
     let give_up = tokio::time::Instant::now() + core.settings.duration(&super::LEASE);
     loop {
-        match core.store.commit(batch.clone()).await {
+        match core.commit(batch.clone()).await {
             Ok(()) => return verdict,
             Err(fault) if fault.code == Code::Unavailable && tokio::time::Instant::now() < give_up => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -74,7 +74,7 @@ async fn refused(core: &Arc<Core>, duty: &dyn Duty, work: &Work, fault: &Fault) 
     tracing::warn!(duty = duty.name(), work_id = %work.id, %fault, "An outcome was refused");
     let again = plan(core, duty, work, Outcome::Retry(fault.clone(), Batch::new())).await;
     let Ok((batch, verdict)) = again else { return Verdict::Lost };
-    if core.store.commit(batch).await.is_ok() { verdict } else { Verdict::Lost }
+    if core.commit(batch).await.is_ok() { verdict } else { Verdict::Lost }
 }
 
 async fn plan(

@@ -12,6 +12,7 @@ mod events;
 mod executions;
 mod functions;
 mod gasbank;
+mod handing;
 mod neo;
 mod neo_chain;
 mod oracle;

@@ -180,9 +180,8 @@ pub async fn enqueue(world: &World, account: Uuid, gate: Option<Uuid>, count: us
             batch.enqueue(work);
             all.push(id);
         }
-        world.core().store.commit(batch).await.expect("items are added");
+        world.core().commit(batch).await.expect("items are added");
     }
-    world.core().bells.ring(DUTY);
     all
 }
 

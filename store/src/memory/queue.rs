@@ -51,30 +51,11 @@ pub struct Queue {
 
 impl Queue {
     /// The slot an addition makes, unless the id is taken.
-    pub fn added(&self, new: NewWork, now: DateTime<Utc>) -> Result<Slot, Fault> {
+    pub fn added(&self, new: &NewWork, now: DateTime<Utc>) -> Result<Slot, Fault> {
         if self.items.contains_key(&Key::new(new.account, new.id)) {
             return Err(refuse::queued_twice());
         }
-        let (holder, leased_until, count) = match new.lease {
-            Some(lease) => (Some(lease.holder), Some(now + lease.duration), 1),
-            None => (None, None, 0),
-        };
-        let work = Work {
-            id: new.id,
-            duty: new.duty.to_owned(),
-            account: new.account,
-            subject: new.subject,
-            gate: new.gate,
-            priority: new.priority,
-            due_at: new.due_at,
-            attempt: count,
-            fence: new.fence + i64::from(count),
-            holder,
-            leased_until,
-            last_error: None,
-            payload: new.payload,
-            created_at: now,
-        };
+        let work = new.begun(now);
         Ok(Slot::unheld_or_held(work, now))
     }
 

@@ -105,7 +105,7 @@ impl State {
         }
         let now = self.clock.now();
         for new in batch.work {
-            let slot = self.queue.added(new, now)?;
+            let slot = self.queue.added(&new, now)?;
             self.set_work(slot.key(), Some(slot));
         }
         batch.guards.iter().try_for_each(|guard| self.check_count(guard))

@@ -54,11 +54,13 @@ async fn proxied() -> (Server, Proxy, Subject) {
     (server, proxy, Subject::with_real_clock(store, ()))
 }
 
-/// Two things of one table and an event: such a batch goes in a transaction.
+/// Two things of one table and an event, in a transaction.
 fn pair(subject: &Subject, account: Uuid) -> ([Thing; 2], Batch) {
     let things = [subject.thing(account, "one"), subject.thing(account, "two")];
     let mut batch = Batch::new();
     batch.insert(&things[0]).insert(&things[1]).event(subject.event(account, "made", account));
+    // What is counted takes a transaction of several statements.
+    batch.at_most::<Thing>(account, Vec::new(), 10, "things.max");
     (things, batch)
 }
 
@@ -88,7 +90,7 @@ async fn a_commit_that_cannot_be_recognised_is_unavailable_and_never_made_twice(
         let mut batch = Batch::new();
         batch.insert(&subject.thing(account, &name)).enqueue(subject.item(account));
         if !alone {
-            batch.insert(&subject.thing(account, "another"));
+            batch.at_most::<Thing>(account, Vec::new(), 10, "things.max");
         }
         proxy.lose(loss);
         let fault = subject.store.commit(batch.clone()).await.unwrap_err();

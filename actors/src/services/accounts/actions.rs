@@ -157,7 +157,6 @@ impl Action for DeleteAccount {
         batch.event(tenant.event(SERVICE, "account.deleting", tenant.account_id, json!({})));
         tenant.commit(batch, ()).await?;
         tenant.core.mirror.told_of_accounts(&tenant.core).await;
-        tenant.core.bells.ring(DUTY);
         Ok(())
     }
 }

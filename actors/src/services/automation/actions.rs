@@ -110,10 +110,7 @@ impl Action for ChangeJob {
         loop {
             match self.once(tenant).await {
                 Err(fault) if tries.again(&fault) => {}
-                done => {
-                    tenant.core.bells.ring(DUTY);
-                    return done;
-                }
+                done => return done,
             }
         }
     }
@@ -222,9 +219,7 @@ impl Action for TriggerJob {
         run.params = self.new.params;
         let mut batch = Batch::new();
         batch.insert(&run).event(run.told()).enqueue(run.work(tenant.next_id(), tenant.now()));
-        let view = tenant.commit(batch, run.view()).await?;
-        tenant.core.bells.ring(DUTY);
-        Ok(view)
+        tenant.commit(batch, run.view()).await
     }
 }
 

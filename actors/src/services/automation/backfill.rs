@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    BACKFILL, DUTY,
+    BACKFILL,
     actions::scheduled,
     begin::Desk,
     duty::Tries,
@@ -60,10 +60,7 @@ impl Action for BackfillJob {
         loop {
             match self.once(tenant).await {
                 Err(fault) if tries.again(&fault) => {}
-                done => {
-                    tenant.core.bells.ring(DUTY);
-                    return done;
-                }
+                done => return done,
             }
         }
     }

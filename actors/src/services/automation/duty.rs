@@ -21,7 +21,6 @@ use crate::{
     Core,
     duty::{Attempt, Duty, Outcome},
     pause::Ruling,
-    services::executions,
     settings::Setting,
 };
 
@@ -147,21 +146,11 @@ async fn once(core: &Arc<Core>, work: &Work, most: usize) -> Result<(), Fault> {
     commit(core, work, step).await
 }
 
-/// Commits a decision with the settlement of its item, and wakes whoever goes on.
-pub(super) async fn commit(core: &Core, work: &Work, step: Step) -> Result<(), Fault> {
+/// Commits a decision with the settlement of its item.
+pub(super) async fn commit(core: &Arc<Core>, work: &Work, step: Step) -> Result<(), Fault> {
     let Step { mut batch, paused } = step;
     batch.settle(work.settle(Settlement::Remove));
-    let (runs, items) = (
-        batch.work.iter().any(|item| item.duty == executions::DUTY),
-        batch.work.iter().any(|item| item.duty == DUTY && item.due_at <= core.clock.now()),
-    );
-    core.store.commit(batch).await?;
-    if runs {
-        core.bells.ring(executions::DUTY);
-    }
-    if items {
-        core.bells.ring(DUTY);
-    }
+    core.commit(batch).await?;
     if paused {
         core.mirror.told_of_accounts(core).await;
     }

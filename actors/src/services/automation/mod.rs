@@ -78,7 +78,7 @@ pub const MAX_JOBS: Setting =
 /// How many items are performed at once.
 pub const WORKERS: Setting = Setting::count(
     "automation.workers",
-    32,
+    128,
     1,
     1_000,
     "How many jobs one daemon decides about at once, and of how many runs it writes the outcome at once.",

@@ -272,12 +272,7 @@ impl<'a> Reading<'a> {
         let mut moved = current.clone();
         moved.position = last;
         batch.replace(&mut moved, self.core.clock.now());
-        let mut duties: Vec<&'static str> = batch.work.iter().map(|work| work.duty).collect();
-        duties.dedup();
-        self.core.store.commit(batch).await?;
-        for duty in duties {
-            self.core.bells.ring(duty);
-        }
+        self.core.commit(batch).await?;
         self.position = Some(moved);
         self.tries = 0;
         self.unnoted = false;

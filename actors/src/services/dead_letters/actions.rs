@@ -228,9 +228,7 @@ impl Fate {
     async fn one(self, id: Uuid, tenant: &Tenant) -> Result<(), Fault> {
         let letter: DeadLetter = tenant.core.store.get(tenant.key(id)).await?;
         let batch = self.of(&letter, tenant).await?;
-        tenant.commit(batch, ()).await?;
-        tenant.core.bells.ring(&letter.duty);
-        Ok(())
+        tenant.commit(batch, ()).await
     }
 
     async fn many(self, many: ManyLetters, tenant: &Tenant) -> Result<LettersTreated, Fault> {

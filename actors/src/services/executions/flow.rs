@@ -3,14 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use sl_store::{Batch, Cell, Fault, Filter, Head, Key};
+use sl_store::{Batch, Fault, Head, Key};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ACCOUNT_CONCURRENCY, DUTY, PERSIST_AFTER, QUEUE,
-    entity::{Execution, Json, Status, Trigger},
+    ACCOUNT_CONCURRENCY, DUTY, PERSIST_AFTER,
+    entity::{Execution, Json, Trigger},
     lanes::{Ask, Place},
     live::Live,
+    room,
     session::{End, Session},
     view::ExecutionView,
 };
@@ -134,17 +135,15 @@ async fn queue(tenant: &Tenant, execution: Execution, wait: Duration) -> Result<
     let stub = tenant.ticket.as_ref().map(|ticket| ticket.stub());
     let mut batch = Batch::new();
     batch.insert(&execution).enqueue(execution.work(tenant.next_id(), tenant.now(), stub));
-    let queued = vec![Filter::Equal("status", Cell::from(Status::Queued.as_str()))];
-    batch.at_most::<Execution>(key.account, queued, tenant.settings.count(&QUEUE), QUEUE.name);
+    room::take(core, &tenant.settings, key.account, &mut batch).await?;
     batch.event(execution.event());
     let view = execution.view()?;
     if let Some(ticket) = &tenant.ticket {
         ticket.record_as(core, key.account, (202, &view), &mut batch)?;
     }
     let live = core.executions.stage.meet(key.id);
-    core.store.commit(batch).await?;
+    core.commit(batch).await?;
     live.stored();
-    core.bells.ring(DUTY);
     if wait.is_zero() { Ok(view) } else { wait_for_end(core, key, &live, wait).await }
 }
 

@@ -36,6 +36,7 @@ mod pending;
 mod perform;
 mod record;
 mod retention;
+mod room;
 mod session;
 mod signed;
 mod start;
@@ -168,6 +169,8 @@ pub struct Desk {
     pub lanes: Lanes,
     /// Those that run here or are waited for here.
     pub stage: Stage,
+    /// What each account may queue uncounted.
+    pub room: room::Room,
 }
 
 /// The service.

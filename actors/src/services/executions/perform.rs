@@ -188,7 +188,7 @@ impl Performer {
             batch.settle(self.settle(Settlement::Remove));
         }
         next.restate(&self.core, self.stub, &mut batch)?;
-        self.core.store.commit(batch).await?;
+        self.core.commit(batch).await?;
         self.core.metrics.actions.with_label_values(&[kind, status.as_str()]).inc();
         self.execution = next;
         Ok(())

@@ -349,13 +349,13 @@ impl Session {
 
     /// Commits; where the item is held and the store does not answer, again for as long as the lease would last.
     async fn commit(&self, batch: Batch) -> Result<(), Fault> {
-        let store = &self.core.store;
+        let core = &self.core;
         if self.hold.is_none() {
-            return store.commit(batch).await;
+            return core.commit(batch).await;
         }
         let give_up = tokio::time::Instant::now() + self.core.settings.duration(&LEASE);
         loop {
-            match store.commit(batch.clone()).await {
+            match core.commit(batch.clone()).await {
                 Err(fault) if fault.code == Code::Unavailable && tokio::time::Instant::now() < give_up => {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
@@ -376,9 +376,6 @@ impl Session {
         metrics.executions.with_label_values(&status).inc();
         let seconds = took.map_or(0.0, |took| took.unwrap_or_default().as_secs_f64());
         metrics.execution_seconds.with_label_values(&status).observe(seconds);
-        if let Some(sequel) = &self.execution.sequel {
-            self.core.bells.ring(&sequel.duty);
-        }
     }
 
     fn recorded(&self, view: ExecutionView) -> End {

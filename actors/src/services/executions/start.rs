@@ -1,13 +1,12 @@
 //! Executions that the service's own duties begin: of jobs, triggers, answers that functions wait for.
 
 use serde_json::{Value, value::RawValue};
-use sl_store::{Batch, Cell, Code, Fault, Filter, Head, Key, NewWork};
+use sl_store::{Batch, Code, Fault, Head, Key, NewWork};
 use uuid::Uuid;
 
 use super::{
-    QUEUE,
     entity::{Execution, Json, Status, Trigger},
-    outcome, record,
+    outcome, record, room,
 };
 use crate::{Core, services::functions::Ready, settings::Settings};
 
@@ -51,9 +50,8 @@ pub async fn start(core: &Core, settings: &Settings, start: Start, batch: &mut B
     let mut execution = Execution::new(head, &ready, input, start.trigger);
     execution.request_id = start.request_id;
     execution.sequel = start.sequel;
-    let queued = vec![Filter::Equal("status", Cell::from(Status::Queued.as_str()))];
     batch.insert(&execution).enqueue(execution.work(core.ids.next(), head.created_at, None));
-    batch.at_most::<Execution>(start.account_id, queued, settings.count(&QUEUE), QUEUE.name);
+    room::take(core, settings, start.account_id, batch).await?;
     batch.event(execution.event());
     Ok(head.id)
 }

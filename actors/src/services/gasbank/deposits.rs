@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    DUTY, NAME,
+    NAME,
     account::GasAccount,
     claim,
     gas::Gas,
@@ -90,9 +90,7 @@ impl Action for Deposit {
     type Output = GasMovementView;
 
     async fn run(self, tenant: &Tenant) -> Result<GasMovementView, Fault> {
-        let answer = commit(&self, tenant).await?;
-        tenant.core.bells.ring(DUTY);
-        Ok(answer)
+        commit(&self, tenant).await
     }
 }
 

@@ -8,7 +8,6 @@ use sl_store::{Batch, Fault};
 use uuid::Uuid;
 
 use super::{
-    DUTY,
     account::GasAccount,
     accounts::{self, EnsureGasAccount, NewGasAccount},
     movement::Change as _,
@@ -146,7 +145,6 @@ fn withdraw<'a>(acting: &'a Acting, params: &'a Value, batch: &'a mut Batch) -> 
             not_before: withdrawn.not_before,
         });
         let view = change.plan(&tenant, batch).await?;
-        tenant.core.bells.ring(DUTY);
         Ok(json!({ "account": view.account, "transaction": view.transaction }))
     })
 }

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    CATCH_UP, DUTY, MAX_SCHEDULES, NAME, SCHEDULE_DUTY, SCHEDULE_WORKERS,
+    CATCH_UP, MAX_SCHEDULES, NAME, SCHEDULE_DUTY, SCHEDULE_WORKERS,
     account::GasAccount,
     deposits::read_optional,
     gas::Gas,
@@ -237,7 +237,7 @@ impl Duty for Scheduler {
             found.dropped_until = found.dropped_by(ruling)?;
             let mut batch = Batch::new();
             batch.replace(&mut found, core.clock.now());
-            core.store.commit(batch).await
+            core.commit(batch).await
         })
     }
 }
@@ -270,11 +270,8 @@ async fn decide(core: &Arc<Core>, work: &Work) -> Result<Outcome, Fault> {
         batch.settle(work.settle(
             due_at.map_or(Settlement::Remove, |due_at| Settlement::Retry { due_at, error: String::new() }),
         ));
-        match core.store.commit(batch).await {
-            Ok(()) => {
-                core.bells.ring(DUTY);
-                return Ok(Outcome::Settled);
-            }
+        match core.commit(batch).await {
+            Ok(()) => return Ok(Outcome::Settled),
             Err(fault) if fault.code == Code::FenceLost => return Ok(Outcome::Lost),
             Err(fault) if fault.code == Code::Conflict => {}
             Err(fault) => return Err(fault),

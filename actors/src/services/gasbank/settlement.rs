@@ -145,7 +145,7 @@ async fn submit(mut transaction: GasTransaction, tenant: &Tenant) -> Result<GasT
     batch.replace(&mut transaction, now);
     let kind = "gasbank.withdrawal.submitted";
     batch.event(tenant.event(NAME, kind, transaction.head.id, told(&transaction)));
-    tenant.core.store.commit(batch).await?;
+    tenant.core.commit(batch).await?;
     Ok(transaction)
 }
 
@@ -246,7 +246,7 @@ async fn end(tenant: &Tenant, work: &Work, asked: &GasTransaction, end: End) -> 
             End::Doubt(why) => standing.doubt(why, tenant, &mut batch),
         }
         batch.settle(work.settle(Settlement::Remove));
-        match tenant.core.store.commit(batch).await {
+        match tenant.core.commit(batch).await {
             Ok(()) => return Ok(Outcome::Settled),
             Err(fault) if fault.code == Code::FenceLost => return Ok(Outcome::Lost),
             Err(fault) if fault.code == Code::Conflict => {}

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    APPROVE_WITHIN, DUTY, NAME,
+    APPROVE_WITHIN, NAME,
     account::{GasAccount, Policy},
     accounts,
     deposits::{ByHand, read_optional},
@@ -133,9 +133,7 @@ impl Action for Withdraw {
     type Output = GasMovementView;
 
     async fn run(self, tenant: &Tenant) -> Result<GasMovementView, Fault> {
-        let answer = commit(&self, tenant).await?;
-        tenant.core.bells.ring(DUTY);
-        Ok(answer)
+        commit(&self, tenant).await
     }
 }
 
@@ -210,9 +208,7 @@ impl Action for Approve {
     type Output = GasMovementView;
 
     async fn run(self, tenant: &Tenant) -> Result<GasMovementView, Fault> {
-        let answer = commit(&self, tenant).await?;
-        tenant.core.bells.ring(DUTY);
-        Ok(answer)
+        commit(&self, tenant).await
     }
 }
 

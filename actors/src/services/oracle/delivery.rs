@@ -76,11 +76,8 @@ async fn note(core: &Core, work: &Work, why: &str, batch: &mut Batch) -> Result<
 async fn deliver(core: &Arc<Core>, attempt: &Attempt) -> Result<Outcome, Fault> {
     let mut batch = plan(core, &attempt.work).await?;
     batch.settle(attempt.work.settle(Settlement::Remove));
-    match core.store.commit(batch).await {
-        Ok(()) => {
-            core.bells.ring(executions::DUTY);
-            Ok(Outcome::Settled)
-        }
+    match core.commit(batch).await {
+        Ok(()) => Ok(Outcome::Settled),
         Err(fault) if fault.code == Code::FenceLost => Ok(Outcome::Lost),
         Err(fault) => Err(fault),
     }

@@ -130,9 +130,8 @@ async fn perform(core: &Arc<Core>, work: &Work) -> Result<Outcome, Fault> {
         let settlement = heard.note(core, &settings, &mut request);
         batch.settle(Settle { settlement, ..work.settle(Settlement::Remove) });
         finish(core, &mut request, &mut batch);
-        match core.store.commit(batch).await {
+        match core.commit(batch).await {
             Ok(()) => {
-                ending::ring(core, &request);
                 return Ok(Outcome::Settled);
             }
             Err(fault) if fault.code == Code::FenceLost => return Ok(Outcome::Lost),

@@ -60,13 +60,6 @@ pub(super) fn end(
     }
 }
 
-/// Wakes whoever delivers, where the request has ended.
-pub(super) fn ring(core: &Core, request: &OracleRequest) {
-    if request.status.is_final() && request.callback_function_id.is_some() {
-        core.bells.ring(delivery::DUTY);
-    }
-}
-
 /// Lets requests expire.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines;
@@ -103,9 +96,8 @@ async fn expire(core: &Arc<Core>, attempt: &Attempt) -> Result<Outcome, Fault> {
         conclude(core, &mut request, true, &mut batch);
         batch.event(request.event(format!("duty:{DUTY}")));
         batch.replace(&mut request, core.clock.now());
-        match core.store.commit(batch).await {
+        match core.commit(batch).await {
             Ok(()) => {
-                ring(core, &request);
                 return Ok(Outcome::Settled);
             }
             Err(fault) if fault.code == Code::FenceLost => return Ok(Outcome::Lost),

@@ -37,9 +37,7 @@ impl Action for CreateRequest {
     async fn run(self, tenant: &Tenant) -> Result<OracleRequestView, Fault> {
         let mut batch = Batch::new();
         let view = create(tenant, self.0, &mut batch).await?;
-        let view = tenant.commit(batch, view).await?;
-        tenant.core.bells.ring(DUTY);
-        Ok(view)
+        tenant.commit(batch, view).await
     }
 }
 
@@ -256,7 +254,6 @@ pub(super) async fn update<T: Serialize + Send>(
         batch.replace(&mut request, tenant.now());
         match tenant.commit(batch, view(&request)).await {
             Ok(told) => {
-                ending::ring(&tenant.core, &request);
                 return Ok(told);
             }
             Err(fault) if tenant.was_overtaken(&fault).await? => {}

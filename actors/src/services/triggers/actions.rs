@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    DUTY, GRACE, PAYLOAD, admit, config,
+    GRACE, PAYLOAD, admit, config,
     delivery::{Delivery, DeliveryView},
     named::{Cause, DeliveryStatus, Scheme, TriggerType},
     resource::{AmendTrigger, TriggerView},
@@ -83,9 +83,7 @@ impl Action for FireTrigger {
 async fn queue(tenant: &Tenant, delivery: &Delivery) -> Result<DeliveryView, Fault> {
     let mut batch = Batch::new();
     delivery.queue(&tenant.core, &mut batch);
-    let view = tenant.commit(batch, delivery.view()).await?;
-    tenant.core.bells.ring(DUTY);
-    Ok(view)
+    tenant.commit(batch, delivery.view()).await
 }
 
 /// What a list of deliveries is narrowed by.

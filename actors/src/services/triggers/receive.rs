@@ -204,11 +204,8 @@ impl ProvenHook {
                 ..event.clone()
             };
         }
-        match core.store.commit(batch).await {
-            Ok(()) => {
-                core.bells.ring(super::DUTY);
-                Ok(delivery.head.id)
-            }
+        match core.commit(batch).await {
+            Ok(()) => Ok(delivery.head.id),
             Err(fault) if fault.code == Code::Conflict => earlier(core, trigger, source).await?.ok_or(fault),
             Err(fault) => Err(fault),
         }

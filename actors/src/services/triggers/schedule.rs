@@ -93,7 +93,7 @@ impl Duty for Schedules {
             state.dropped_until = (ruling.missed == Missed::Drop).then_some(ruling.until);
             let mut batch = Batch::new();
             batch.replace(&mut state, core.clock.now());
-            core.store.commit(batch).await
+            core.commit(batch).await
         })
     }
 }

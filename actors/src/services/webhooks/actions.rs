@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    DUTY, GRACE, NAME,
+    GRACE, NAME,
     delivery::{WebhookDelivery, WebhookDeliveryStatus, WebhookDeliveryView},
     resource::{AmendWebhook, WebhookView},
     secrets::Secrets,
@@ -181,8 +181,6 @@ impl Action for RedeliverWebhook {
             .replace(&mut delivery, tenant.now())
             .event(delivery.told())
             .enqueue(delivery.work(&tenant.core));
-        let view = tenant.commit(batch, delivery.view()).await?;
-        tenant.core.bells.ring(DUTY);
-        Ok(view)
+        tenant.commit(batch, delivery.view()).await
     }
 }
