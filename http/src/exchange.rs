@@ -192,7 +192,9 @@ async fn identify(
         }
         return Ok(Arc::new(caller));
     }
-    seen.standing = Some(front.limiter.check(&caller)?);
+    let (standing, checked) = front.limiter.check(&caller);
+    seen.standing = Some(standing);
+    checked?;
     let account = values.iter().find(|(name, _)| *name == "account");
     let account = Path::read(account.map(|(name, value)| (*name, value.as_ref())))?.account();
     seen.account = account.or(caller.account);
