@@ -12,11 +12,12 @@ use crate::{
     account::AccountMessage,
     action::{Action, Envelope},
     caller::Caller,
-    directory::{AccountsSupervisor, Directory},
+    directory::{ACCOUNT_QUEUE, AccountsSupervisor, Directory},
     duty::{Duty, DutyActor},
     idempotency::Ticket,
     mirror::MirrorKeeper,
     services,
+    settings::Setting,
     supervisor::{Child, Factory, Supervisor, SupervisorMessage},
 };
 
@@ -71,6 +72,12 @@ impl Runtime {
     #[must_use]
     pub fn accounts(&self) -> usize {
         self.directory.len()
+    }
+
+    /// What of an account stands against limits that this daemon keeps in front of its actors.
+    #[must_use]
+    pub fn uses(&self, account: Uuid) -> Vec<(&'static Setting, Option<u64>)> {
+        vec![(&ACCOUNT_QUEUE, Some(self.directory.waiting(account)))]
     }
 
     /// Runs an action for an account ([`sl_store::SYSTEM`] for the system's own) and waits for its answer. A caller that

@@ -106,6 +106,8 @@ fn parameters() -> Value {
         "LastEventId": header("Last-Event-ID", "^[0-9]{1,19}-[0-9]{1,19}$", "The id of the event after which to go on."),
         "limit": query("limit", json!({"type": "integer", "minimum": 1, "default": 25}),
             "How many items; more than 500 is taken as 500."),
+        "short_limit": query("limit", json!({"type": "integer", "minimum": 1, "default": 500}),
+            "How many items; more than 500 is taken as 500."),
         "cursor": query("cursor", json!({"type": "string", "format": "cursor"}),
             "Where the page begins: next_cursor of the page before."),
         "since": query("since", time(), "Only what was created at or after this time."),
@@ -163,7 +165,8 @@ fn operation_parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Val
         all.push(parameter);
     }
     if operation.lists {
-        all.extend(query::PAGE.map(reference));
+        let reference = |name: &&str| reference(if operation.short && *name == "limit" { "short_limit" } else { name });
+        all.extend(query::page_parameters(operation.short).iter().map(reference));
     }
     if operation.mutates() {
         all.push(reference("IdempotencyKey"));

@@ -8,13 +8,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sl_actors::{
     Action, Fault,
-    caller::{Caller, Scope},
-    idempotency::Ticket,
-    page::PageRequest,
+    caller::Scope,
+    page::{DEFAULT_LIMIT, PageRequest},
     settings::Setting,
 };
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     front::Front,
@@ -25,78 +23,9 @@ use crate::{
     schemas::Schemas,
 };
 
-/// Who may call an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// Anybody, without a token.
-    Open,
-    /// A token of this scope; operators have all.
-    Scope(Scope),
-    /// An operator.
-    Operator,
-}
+mod parts;
 
-impl Needs {
-    /// As the document says it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Scope(Scope::Read) => "read",
-            Self::Scope(Scope::Run) => "run",
-            Self::Scope(Scope::Write) => "write",
-            Self::Scope(Scope::Admin) => "admin",
-            Self::Operator => "operator",
-        }
-    }
-}
-
-/// The form of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// JSON.
-    Json,
-    /// No body.
-    Nothing,
-    /// Text of this media type.
-    Text(&'static str),
-    /// Server-sent events.
-    Events,
-}
-
-/// What an operation answers.
-pub enum Body {
-    /// JSON, written.
-    Json(Vec<u8>),
-    /// No body.
-    Nothing,
-    /// Text of a media type.
-    Text(&'static str, Bytes),
-    /// Server-sent events.
-    Events(Box<Session>),
-}
-
-/// What an operation answers, and with which status where that is not the usual one.
-pub struct Answer {
-    /// The status, where it is not the operation's.
-    pub status: Option<u16>,
-    /// The body.
-    pub body: Body,
-}
-
-/// Who does it, for which account.
-pub struct Performer {
-    /// The front end.
-    pub front: Arc<Front>,
-    /// The account of the path, or the system.
-    pub account: Uuid,
-    /// Who asks.
-    pub caller: Arc<Caller>,
-    /// What makes the request repeatable.
-    pub ticket: Option<Arc<Ticket>>,
-    /// The token that came with the request; streams look at it again and again.
-    pub token: String,
-}
+pub use parts::{Answer, Body, Form, Needs, Performer};
 
 /// A request that was read without a fault and can be performed.
 pub type Prepared = Box<dyn FnOnce(Performer) -> BoxFuture<'static, Result<Answer, Fault>> + Send>;
@@ -130,6 +59,8 @@ pub struct Operation {
     pub columns: &'static [&'static str],
     /// Whether it answers a page of a list.
     pub lists: bool,
+    /// Whether that list is short and timeless: one page has all of it where nothing else is asked for.
+    pub short: bool,
     /// Whether headers repeat what its answer tells: the version as entity tag, the place of what was created.
     pub tells_facts: bool,
     /// The form of its answer.
@@ -144,6 +75,8 @@ pub struct Operation {
     pub answer: Shape,
     /// The types within lists, pages and optional bodies, which those do not name themselves.
     pub within: Vec<Shape>,
+    /// The largest body it takes, where that is not what all others take.
+    pub body_limit: Option<&'static Setting>,
     /// How often a second one path of it is asked for at most, where it is open and takes a proof instead of a token.
     pub rate: Option<&'static Setting>,
     prepare: Prepare,
@@ -197,10 +130,12 @@ pub struct Draft {
     description: &'static str,
     needs: Needs,
     rate: Option<&'static Setting>,
+    body_limit: Option<&'static Setting>,
     status: u16,
     also: BTreeMap<u16, &'static str>,
     columns: &'static [&'static str],
     lists: bool,
+    short: bool,
     within: Vec<Shape>,
 }
 
@@ -220,10 +155,12 @@ pub fn operation(
         description: "",
         needs: Needs::Scope(Scope::Read),
         rate: None,
+        body_limit: None,
         status: 200,
         also: BTreeMap::new(),
         columns: &[],
         lists: false,
+        short: false,
         within: Vec::new(),
     }
 }
@@ -282,6 +219,20 @@ impl Draft {
     pub fn pages(mut self, columns: &'static [&'static str]) -> Self {
         self.lists = true;
         self.columns = columns;
+        self
+    }
+
+    /// Answers a page of a list in the order of names that is short and has no times, shown in these columns.
+    #[must_use]
+    pub fn short_pages(mut self, columns: &'static [&'static str]) -> Self {
+        self.short = true;
+        self.pages(columns)
+    }
+
+    /// Takes a body of another size than all others.
+    #[must_use]
+    pub fn body_limit(mut self, limit: &'static Setting) -> Self {
+        self.body_limit = Some(limit);
         self
     }
 
@@ -413,11 +364,12 @@ impl Draft {
         B: DeserializeOwned + ToSchema + 'static,
         T: ToSchema + 'static,
     {
-        let lists = self.lists;
+        let (lists, short) = (self.lists, self.short);
+        let default_limit = if short { PageRequest::whole().limit } else { DEFAULT_LIMIT };
         let object = Schemas::is_object::<B>();
         let mut parameters = Schemas::default().parameters::<Q>().into_keys().collect::<Vec<_>>();
         if lists {
-            parameters.extend(query::PAGE.map(str::to_owned));
+            parameters.extend(query::page_parameters(short).iter().map(|name| (*name).to_owned()));
         }
         Operation {
             method: self.method,
@@ -431,17 +383,19 @@ impl Draft {
             columns: self.columns,
             tells_facts: self.status == 201 || Schemas::default().parameters::<T>().contains_key("version"),
             lists,
+            short,
             form,
             query_parameters: Schemas::parameters::<Q>,
             body: shape::<B>,
             body_required: serde_json::from_slice::<B>(b"null").is_err(),
             answer: shape::<T>,
             within: self.within,
+            body_limit: self.body_limit,
             rate: self.rate,
             prepare: Box::new(move |received, depth, _| {
                 let read = |received: Received| {
                     let mut query = query::Query::parse(&received.query, &parameters)?;
-                    let page = if lists { query.page()? } else { PageRequest::default() };
+                    let page = if lists { query.page(default_limit)? } else { PageRequest::default() };
                     Ok(Input {
                         query: query.read()?,
                         body: json::read(body_of::<B>(&received.body), json::Reading { depth, object })?,

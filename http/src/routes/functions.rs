@@ -5,7 +5,7 @@ use sl_actors::{
     caller::Scope,
     pause::{NewPause, Resume, Target},
     services::{
-        executions::{Execute, ExecutionFilters, ExecutionView, ListExecutions},
+        executions::{Execute, ExecutionFilters, ExecutionView, FetchExecution, FetchExecutionOf, ListExecutions},
         functions::{FetchFunction, FetchVersion, Function, FunctionVersionView, ListVersions},
     },
 };
@@ -26,6 +26,8 @@ const VERSIONS: &str = "/accounts/{account}/functions/{function}/versions";
 const VERSION: &str = "/accounts/{account}/functions/{function}/versions/{version}";
 const EXECUTE: &str = "/accounts/{account}/functions/{function}/execute";
 const EXECUTIONS: &str = "/accounts/{account}/functions/{function}/executions";
+const EXECUTION: &str = "/accounts/{account}/functions/{function}/executions/{execution}";
+const ANY_EXECUTION: &str = "/accounts/{account}/functions/executions/{execution}";
 const PAUSE: &str = "/accounts/{account}/functions/{function}/pause";
 const RESUME: &str = "/accounts/{account}/functions/{function}/resume";
 
@@ -73,6 +75,14 @@ pub(super) fn table() -> Vec<Operation> {
                     filters: input.query,
                 })
             }),
+        operation(Method::GET, EXECUTION, "functions.executions.get", "Read an execution of a function").action(
+            |input: Input| {
+                let (function_id, execution_id) = (input.id("function")?, input.id("execution")?);
+                Ok(FetchExecutionOf { function_id, execution_id })
+            },
+        ),
+        operation(Method::GET, ANY_EXECUTION, "functions.execution", "Read an execution of whatever function")
+            .action(|input: Input| Ok(FetchExecution(input.id("execution")?))),
         operation(Method::POST, PAUSE, "functions.pause", "Pause a function")
             .told("Its queued executions wait; what runs goes on.")
             .scope(Scope::Write)

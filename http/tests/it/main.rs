@@ -5,6 +5,7 @@ mod callbacks;
 mod document;
 mod edge;
 mod idempotency;
+mod limits;
 mod matrix;
 mod pages;
 mod server;
