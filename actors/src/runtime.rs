@@ -16,7 +16,7 @@ use crate::{
     duty::{Duty, DutyActor},
     idempotency::Ticket,
     mirror::MirrorKeeper,
-    services,
+    services::{self, control::RefusalWriter},
     settings::Setting,
     supervisor::{Child, Factory, Supervisor, SupervisorMessage},
 };
@@ -36,7 +36,8 @@ impl std::fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    /// Starts the tree: the mirror, the account actors' supervisor, the keeper of the sandbox, and one actor per duty.
+    /// Starts the tree: the mirror, the account actors' supervisor, the keeper of the sandbox, the writer of what was
+    /// refused, and one actor per duty.
     ///
     /// # Errors
     /// [`Code::Internal`] where the root itself does not start.
@@ -53,6 +54,7 @@ impl Runtime {
         let directory = Directory::new(core.clone());
         let mut children =
             vec![mirror_keeper(core.clone()), accounts_supervisor(directory.clone()), core.sandbox.child()];
+        children.push(refusal_writer(core.clone()));
         let registry = duties.into_iter().map(|duty| (duty.name(), duty)).collect();
         for duty in core.duties.get_or_init(|| registry).values() {
             children.push(duty_actor(core.clone(), duty.clone()));
@@ -139,6 +141,10 @@ fn child<A: Actor>(
 
 fn mirror_keeper(core: Arc<Core>) -> Child {
     child("mirror", move || (MirrorKeeper, core.clone()))
+}
+
+fn refusal_writer(core: Arc<Core>) -> Child {
+    child("refusals", move || (RefusalWriter, core.clone()))
 }
 
 fn accounts_supervisor(directory: Directory) -> Child {

@@ -12,6 +12,7 @@ use sl_actors::{
     Code, Fault, SYSTEM,
     caller::Caller,
     idempotency::{self, Admission, Keyed, Stored, Ticket},
+    services::control::Refused,
 };
 use tokio::time::Instant;
 use tokio_util::context::TokioContext;
@@ -21,7 +22,7 @@ use crate::{
     auth, body, dress, etag,
     facts::Facts,
     front::Front,
-    input::{Path, Received, Unproven},
+    input::{self, Path, Received, Unproven},
     limiter::Standing,
     operation::{Answer, Body, Form, Needs, Operation, Performer, Prepared},
     pages, problem, request_id,
@@ -35,6 +36,10 @@ pub(crate) struct Seen {
     pub operation: Option<usize>,
     pub actor: Option<String>,
     pub account: Option<Uuid>,
+    /// What the path names last by an id.
+    pub subject: Option<Uuid>,
+    /// Who asks, where a token says so.
+    pub caller: Option<Arc<Caller>>,
     pub standing: Option<Standing>,
 }
 
@@ -72,6 +77,9 @@ pub(crate) async fn answer(front: Arc<Front>, request: HttpRequest, payload: Pay
         meter.count(response.status().as_u16(), took);
     }
     let operation = seen.operation.and_then(|position| front.table.get(position));
+    if let (Some(refusal), Some(operation)) = (&fault, operation) {
+        note(&front, operation, &seen, response.status(), &refusal.fault);
+    }
     dress::record(
         &request,
         operation,
@@ -81,6 +89,31 @@ pub(crate) async fn answer(front: Arc<Front>, request: HttpRequest, payload: Pay
         fault.as_ref().map(|refusal| &*refusal.fault),
     );
     response
+}
+
+/// The refusals of changes that the audit tells.
+const NOTED: [StatusCode; 5] = [
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+    StatusCode::CONFLICT,
+    StatusCode::PRECONDITION_FAILED,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
+
+/// Notes for the audit that somebody known was refused a change.
+fn note(front: &Front, operation: &Operation, seen: &Seen, status: StatusCode, fault: &Fault) {
+    let Some(caller) = seen.caller.clone() else { return };
+    if !operation.mutates() || !NOTED.contains(&status) {
+        return;
+    }
+    front.runtime.core().refused(Refused {
+        caller,
+        account: seen.account,
+        subject: seen.subject,
+        operation: operation.id.clone(),
+        status: status.as_u16(),
+        code: fault.code.as_str(),
+    });
 }
 
 impl Refusal {
@@ -192,14 +225,17 @@ async fn identify(
         }
         return Ok(Arc::new(caller));
     }
+    let caller = Arc::new(caller);
+    seen.caller = Some(caller.clone());
     let (standing, checked) = front.limiter.check(&caller);
     seen.standing = Some(standing);
     checked?;
+    seen.subject = values.iter().rev().find_map(|(_, value)| input::id(value));
     let account = values.iter().find(|(name, _)| *name == "account");
     let account = Path::read(account.map(|(name, value)| (*name, value.as_ref())))?.account();
     seen.account = account.or(caller.account);
     auth::permit(&caller, operation.needs, account)?;
-    Ok(Arc::new(caller))
+    Ok(caller)
 }
 
 async fn receive(

@@ -204,6 +204,8 @@ impl Actor for RefusalWriter {
             loop {
                 // What waits since before this actor is dealt with as well.
                 if myself.cast(Added).is_err() {
+                    // The word was for the actor that came after.
+                    listened.refusals.added.notify_one();
                     return;
                 }
                 listened.refusals.added.notified().await;
@@ -222,8 +224,13 @@ impl Actor for RefusalWriter {
         Ok(())
     }
 
-    async fn post_stop(&self, _myself: ActorRef<Added>, core: &mut Arc<Core>) -> Result<(), ActorProcessingErr> {
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<Added>,
+        core: &mut Arc<Core>,
+    ) -> Result<(), ActorProcessingErr> {
         empty(core).await;
+        core.refusals.added.notify_one();
         Ok(())
     }
 }
