@@ -19,7 +19,8 @@ use tokio_util::context::TokioContext;
 use uuid::Uuid;
 
 use crate::{
-    auth, body, dress, etag,
+    auth, body, dress,
+    etag::{self, Wanted},
     facts::Facts,
     front::Front,
     input::{self, Path, Received, Unproven},
@@ -91,6 +92,9 @@ pub(crate) async fn answer(front: Arc<Front>, request: HttpRequest, payload: Pay
     response
 }
 
+/// Versions begin with 1.
+const NO_VERSION: i64 = 0;
+
 /// The refusals of changes that the audit tells.
 const NOTED: [StatusCode; 5] = [
     StatusCode::FORBIDDEN,
@@ -147,7 +151,7 @@ async fn handle(
     seen.operation = Some(position);
     let operation = &front.table[position];
     let caller = identify(front, request, operation, &values, seen).await?;
-    let received = receive(front, request, payload, operation, &values, caller).await?;
+    let (received, wanted) = receive(front, request, payload, operation, &values, caller).await?;
     let account = received.path.account().unwrap_or(SYSTEM);
     let caller = received.caller.clone();
     let body = received.body.clone();
@@ -157,15 +161,10 @@ async fn handle(
         Form::Json | Form::Nothing | Form::Text(_) => String::new(),
     };
     let performance = Performance { front, operation, account, caller, token };
-    let prepared = performance.prepare(received).await?;
-    let answered = match keyed.key {
-        "" => performance.perform(prepared, None).await?,
-        _ => match performance.perform_once(prepared, keyed).await? {
-            Once::Answered(answer) => answer,
-            Once::Replayed(stored) => return Ok(replayed(stored)),
-        },
-    };
-    Ok(respond(request, operation, answered))
+    match performance.perform_wanted(received, &wanted, keyed).await? {
+        Once::Answered(answer) => Ok(respond(request, operation, answer)),
+        Once::Replayed(stored) => Ok(replayed(request, stored)),
+    }
 }
 
 /// What holds of every request, whatever it asks for.
@@ -245,11 +244,12 @@ async fn receive(
     operation: &Operation,
     values: &Values<'_>,
     caller: Arc<Caller>,
-) -> Result<Received, Refusal> {
+) -> Result<(Received, Wanted), Refusal> {
     let path = Path::read(values.iter().map(|(name, value)| (*name, value.as_ref())))?;
-    let expected = etag::expected(request.headers())?;
+    let wanted = etag::expected(request.headers())?;
     let body = if operation.mutates() {
-        body::read(request.headers(), payload, front.bounds.body).await.map_err(|fault| Refusal {
+        let bounds = front.bounds.body.of(operation, &front.runtime.core().settings);
+        body::read(request.headers(), payload, bounds).await.map_err(|fault| Refusal {
             status: (fault.code == Code::TimedOut).then_some(StatusCode::REQUEST_TIMEOUT),
             ..fault.into()
         })?
@@ -261,15 +261,16 @@ async fn receive(
         Needs::Open => Unproven::new(request.headers().clone(), body.clone()),
         Needs::Scope(_) | Needs::Operator => Unproven::default(),
     };
-    Ok(Received {
+    let received = Received {
         caller,
         path,
         query: request.query_string().to_owned(),
         body,
-        expected,
+        expected: None,
         last_event_id: last_event_id.map(str::to_owned),
         unproven,
-    })
+    };
+    Ok((received, wanted))
 }
 
 /// The request as its idempotency key stands for it; an empty key is none.
@@ -329,6 +330,45 @@ impl Performance<'_> {
         TokioContext::new(admitted, self.front.threads.clone()).await
     }
 
+    /// Performs a request for the version that it wants. Of several one may match: which, only the attempt tells.
+    async fn perform_wanted(
+        &self,
+        received: Received,
+        wanted: &Wanted,
+        keyed: Keyed<'_>,
+    ) -> Result<Once, Fault> {
+        let (first, others) = match wanted {
+            Wanted::Anything => (None, &[][..]),
+            Wanted::Versions(versions) => match versions.split_first() {
+                Some((first, others)) => (Some(*first), others),
+                None => (Some(NO_VERSION), &[][..]),
+            },
+        };
+        let mut outcome = self.perform_for(received.clone(), first, keyed).await;
+        for version in others {
+            match outcome {
+                Err(fault) if fault.code == Code::VersionMismatch => {
+                    outcome = self.perform_for(received.clone(), Some(*version), keyed).await;
+                }
+                _ => break,
+            }
+        }
+        outcome
+    }
+
+    async fn perform_for(
+        &self,
+        received: Received,
+        expected: Option<i64>,
+        keyed: Keyed<'_>,
+    ) -> Result<Once, Fault> {
+        let prepared = self.prepare(Received { expected, ..received }).await?;
+        match keyed.key {
+            "" => Ok(Once::Answered(self.perform(prepared, None).await?)),
+            _ => self.perform_once(prepared, keyed).await,
+        }
+    }
+
     /// Performs a request at most once. Where another daemon was quicker, its answer is ours.
     async fn perform_once(&self, prepared: Prepared, keyed: Keyed<'_>) -> Result<Once, Fault> {
         let ticket = match self.admit(keyed).await? {
@@ -348,18 +388,28 @@ impl Performance<'_> {
     }
 }
 
-fn replayed(stored: Stored) -> HttpResponse {
+fn replayed(request: &HttpRequest, stored: Stored) -> HttpResponse {
     let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
     let mut answer = HttpResponse::build(status);
     answer.insert_header(("idempotency-replayed", "true"));
-    if let Some(tag) = Facts::of(&stored.body).tag() {
+    let facts = Facts::of(&stored.body);
+    if let Some(tag) = facts.tag() {
         answer.insert_header((header::ETAG, tag));
+    }
+    if let Some(place) = place(request, status, &facts) {
+        answer.insert_header((header::LOCATION, place));
     }
     if stored.body.is_empty() {
         return answer.finish();
     }
     answer.insert_header((header::CONTENT_TYPE, "application/json"));
     answer.body(stored.body)
+}
+
+/// Where the thing is that was made.
+fn place(request: &HttpRequest, status: StatusCode, facts: &Facts) -> Option<String> {
+    let end = facts.path_end().filter(|_| status == StatusCode::CREATED)?;
+    Some(format!("{}/{end}", request.path()))
 }
 
 fn respond(request: &HttpRequest, operation: &Operation, answer: Answer) -> HttpResponse {
@@ -392,10 +442,8 @@ fn respond(request: &HttpRequest, operation: &Operation, answer: Answer) -> Http
                 }
                 response.insert_header((header::ETAG, tag));
             }
-            if status == StatusCode::CREATED
-                && let Some(end) = facts.path_end()
-            {
-                response.insert_header((header::LOCATION, format!("{}/{end}", request.path())));
+            if let Some(place) = place(request, status, &facts) {
+                response.insert_header((header::LOCATION, place));
             }
             response.body(written)
         }

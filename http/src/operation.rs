@@ -95,6 +95,12 @@ impl Operation {
         self.method != Method::GET
     }
 
+    /// Whether it takes a body that says anything.
+    #[must_use]
+    pub fn takes_body(&self) -> bool {
+        (self.body)(&mut Schemas::default()).is_some()
+    }
+
     /// The first word of its id: what the document groups it under.
     #[must_use]
     pub fn group(&self) -> &str {
@@ -130,7 +136,6 @@ pub struct Draft {
     description: &'static str,
     needs: Needs,
     rate: Option<&'static Setting>,
-    body_limit: Option<&'static Setting>,
     status: u16,
     also: BTreeMap<u16, &'static str>,
     columns: &'static [&'static str],
@@ -155,7 +160,6 @@ pub fn operation(
         description: "",
         needs: Needs::Scope(Scope::Read),
         rate: None,
-        body_limit: None,
         status: 200,
         also: BTreeMap::new(),
         columns: &[],
@@ -229,13 +233,6 @@ impl Draft {
         self.pages(columns)
     }
 
-    /// Takes a body of another size than all others.
-    #[must_use]
-    pub fn body_limit(mut self, limit: &'static Setting) -> Self {
-        self.body_limit = Some(limit);
-        self
-    }
-
     /// Names the type within a list, a page or an optional body.
     #[must_use]
     pub fn with<T: ToSchema + 'static>(mut self) -> Self {
@@ -300,7 +297,7 @@ impl Draft {
             let Performer { front, account, caller, .. } = performer;
             async move {
                 let proven = front.runtime.perform(account, caller, None, seen?).await?;
-                let body = json::read(body_of::<B>(&received.body), json::Reading { depth, object })?;
+                let body = body_of::<B>(&received.body, depth, object)?;
                 Ok(performed(make(proven, body)?, |_| None))
             }
             .boxed()
@@ -390,7 +387,7 @@ impl Draft {
             body_required: serde_json::from_slice::<B>(b"null").is_err(),
             answer: shape::<T>,
             within: self.within,
-            body_limit: self.body_limit,
+            body_limit: None,
             rate: self.rate,
             prepare: Box::new(move |received, depth, _| {
                 let read = |received: Received| {
@@ -398,7 +395,7 @@ impl Draft {
                     let page = if lists { query.page(default_limit)? } else { PageRequest::default() };
                     Ok(Input {
                         query: query.read()?,
-                        body: json::read(body_of::<B>(&received.body), json::Reading { depth, object })?,
+                        body: body_of::<B>(&received.body, depth, object)?,
                         caller: received.caller,
                         path: received.path,
                         page,
@@ -436,10 +433,22 @@ fn written<T: Serialize>(output: &T) -> Result<Body, Fault> {
     serde_json::to_vec(output).map(Body::Json).map_err(Fault::internal)
 }
 
-/// The body as it is read: where an operation takes none, an empty object says as much.
-fn body_of<B: 'static>(body: &[u8]) -> &[u8] {
-    let says_nothing = || body.iter().filter(|byte| !byte.is_ascii_whitespace()).eq(b"{}");
-    if is_unit::<B>() && says_nothing() { b"" } else { body }
+/// An operation that takes no body takes an object without members.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// Reads the body into what an operation takes.
+fn body_of<B: DeserializeOwned + ToSchema + 'static>(
+    body: &[u8],
+    depth: usize,
+    object: bool,
+) -> Result<B, Fault> {
+    if !is_unit::<B>() {
+        return json::read(body, json::Reading { depth, object });
+    }
+    json::read::<Option<Nothing>>(body, json::Reading { depth, object: true })?;
+    json::read(b"", json::Reading { depth, object })
 }
 
 fn is_unit<T: 'static>() -> bool {

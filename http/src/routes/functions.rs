@@ -5,7 +5,9 @@ use sl_actors::{
     caller::Scope,
     pause::{NewPause, Resume, Target},
     services::{
-        executions::{Execute, ExecutionFilters, ExecutionView, FetchExecution, FetchExecutionOf, ListExecutions},
+        executions::{
+            Execute, ExecutionFilters, ExecutionView, FetchExecution, FetchExecutionOf, ListExecutions,
+        },
         functions::{FetchFunction, FetchVersion, Function, FunctionVersionView, ListVersions},
     },
 };
@@ -19,6 +21,7 @@ use crate::{
         executions::{self, Wait},
         system::{pause, resume},
     },
+    settings::SOURCE_BODY_LIMIT,
 };
 
 const ONE: &str = "/accounts/{account}/functions/{function}";
@@ -40,6 +43,10 @@ const PLACE: Place = Place {
 
 pub(super) fn table() -> Vec<Operation> {
     let mut all = resource::<Function>(PLACE);
+    // A source of the size allowed is longer where JSON writes it.
+    for operation in all.iter_mut().filter(|operation| operation.mutates() && operation.takes_body()) {
+        operation.body_limit = Some(&SOURCE_BODY_LIMIT);
+    }
     // One is answered with its source, which lists leave out.
     all.retain(|operation| operation.id != "functions.get");
     all.extend([

@@ -34,7 +34,11 @@ async fn the_rates_that_hold_for_an_account_are_told_with_their_use() {
         assert_eq!(limit.get("current").unwrap_or(&Value::Null), &current, "{limit}");
     }
     let told = server.get(&path).await.json();
-    assert_eq!(named(&told, "http.token_rate").get("current"), None, "an operator's token is none of the account's");
+    assert_eq!(
+        named(&told, "http.token_rate").get("current"),
+        None,
+        "an operator's token is none of the account's"
+    );
     assert_eq!(named(&told, "http.account_rate")["current"], 1, "the account's own requests are");
     server.stop().await;
 }

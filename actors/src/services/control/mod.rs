@@ -86,15 +86,8 @@ pub const REFUSALS_QUEUE: Setting = Setting::count(
     "How many refused requests may wait in one daemon to be written down for the audit; further ones are only counted.",
 );
 
-pub(crate) const SETTINGS: &[&Setting] = &[
-    &EVENTS_KEPT_FOR,
-    &TIDY_EVERY,
-    &TIDY_BATCH,
-    &TIDYINGS,
-    &READER_POLL,
-    &READER_PAGE,
-    &REFUSALS_QUEUE,
-];
+pub(crate) const SETTINGS: &[&Setting] =
+    &[&EVENTS_KEPT_FOR, &TIDY_EVERY, &TIDY_BATCH, &TIDYINGS, &READER_POLL, &READER_PAGE, &REFUSALS_QUEUE];
 
 const NAME: &str = "control";
 

@@ -104,7 +104,8 @@ impl Refusals {
     pub(super) async fn settled(&self) {
         let mut counts = self.counts.subscribe();
         let (taken, _) = *counts.borrow();
-        let _told_as_it_stands = tokio::time::timeout(PATIENCE, counts.wait_for(|(_, done)| *done >= taken)).await;
+        let _told_as_it_stands =
+            tokio::time::timeout(PATIENCE, counts.wait_for(|(_, done)| *done >= taken)).await;
     }
 }
 

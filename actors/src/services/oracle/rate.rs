@@ -164,8 +164,11 @@ pub(super) async fn used(core: &Core, account: Uuid, id: Uuid, rate: Rate) -> Re
     let (gate, _) = OracleGate::find(core, Key::new(account, id)).await?;
     let now = core.clock.now();
     let missing = rate.bound(gate.filled_at, now) - now;
-    let (missing, each) = (missing.num_microseconds(), rate.each().num_microseconds().filter(|each| *each > 0));
-    let used = missing.zip(each).map_or(0, |(missing, each)| missing.max(0).unsigned_abs().div_ceil(each.unsigned_abs()));
+    let (missing, each) =
+        (missing.num_microseconds(), rate.each().num_microseconds().filter(|each| *each > 0));
+    let used = missing
+        .zip(each)
+        .map_or(0, |(missing, each)| missing.max(0).unsigned_abs().div_ceil(each.unsigned_abs()));
     Ok(used)
 }
 
