@@ -60,7 +60,7 @@ async fn limits_tell_value_source_and_use(ground: Ground) {
     assert!(all.iter().all(|limit| limit.per_account && !limit.doc.is_empty()));
     let used = |name: &str| all.iter().find(|limit| limit.name == name).map(|limit| limit.current);
     for (name, current) in [
-        ("accounts.queue", 1),
+        ("accounts.queue", 0),
         ("automation.runs_kept", 0),
         ("executions.concurrency", 0),
         ("executions.kept", 0),
