@@ -353,7 +353,13 @@ impl Performance<'_> {
                 _ => break,
             }
         }
-        outcome
+        let alone = matches!(wanted, Wanted::Versions(versions) if versions.len() == 1);
+        outcome.map_err(|fault| match fault.code {
+            Code::VersionMismatch if !alone => {
+                Fault::new(Code::VersionMismatch, "none of the tags of If-Match is that of its version")
+            }
+            _ => fault,
+        })
     }
 
     async fn perform_for(
