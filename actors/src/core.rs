@@ -20,6 +20,7 @@ use crate::{
     sandbox::Sandbox,
     services::{
         accounts::{Known, TokenCache},
+        control::Refusals,
         executions::{ActionKinds, Desk},
         functions::Catalogue,
         random,
@@ -98,6 +99,7 @@ pub struct Core {
     pub executions: Desk,
     /// The counters of the signing key that this daemon may give.
     pub random: random::Desk,
+    pub(crate) refusals: Refusals,
     pub(crate) flights: Flights,
     pub(crate) tokens: TokenCache,
     pub(crate) known: Known,
@@ -118,6 +120,7 @@ impl Core {
         let ids = Ids::new(parts.clock.clone(), parts.chance.clone());
         let cursor_mac = Hmac::new_from_slice(&*parts.keys.derive("cursors"))
             .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        let refusals = Refusals::new(&parts.settings);
         Arc::new(Self {
             daemon_id: ids.next(),
             store: parts.store,
@@ -139,6 +142,7 @@ impl Core {
             mirror: Mirror::default(),
             health: HealthBoard::default(),
             bells: Bells::default(),
+            refusals,
             flights: Flights::default(),
             tokens: TokenCache::default(),
             known: Known::default(),

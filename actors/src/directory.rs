@@ -88,6 +88,13 @@ impl Directory {
         Ok(Admitted { actor: entry.actor, place, daemon })
     }
 
+    /// How many actions of an account wait and run.
+    pub fn waiting(&self, account: Uuid) -> u64 {
+        let places = self.core.settings.size(&ACCOUNT_QUEUE);
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.get(&account).map_or(0, |entry| places.saturating_sub(entry.gate.available_permits())) as u64
+    }
+
     /// How many account actors run.
     pub fn len(&self) -> usize {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).len()

@@ -26,6 +26,8 @@ pub struct Metrics {
     pub actions: IntCounterVec,
     /// Seconds an execution took, queueing left out.
     pub execution_seconds: HistogramVec,
+    /// Refused requests, by whether they were written down for the audit.
+    pub refusals: IntCounterVec,
     /// Account actors of this daemon.
     pub account_actors: IntGauge,
     /// Parts that run degraded.
@@ -65,6 +67,11 @@ impl Metrics {
             executions: counter("executions_total", "Ended executions.", &["status"]),
             actions: counter("actions_total", "Performed Devpack actions.", &["type", "status"]),
             execution_seconds: histogram("execution_seconds", "Seconds an execution ran.", &["status"]),
+            refusals: counter(
+                "audit_refusals_total",
+                "Refused requests, by whether they were written down for the audit: written, dropped, lost.",
+                &["outcome"],
+            ),
             account_actors: gauge("account_actors", "Account actors of this daemon."),
             degraded: gauge("degraded_parts", "Parts of the daemon that run degraded."),
             registry: registry.clone(),

@@ -45,6 +45,12 @@ pub struct Page<T> {
 }
 
 impl PageRequest {
+    /// All there is, up to the longest page: what a short list answers where the caller does not say.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self { limit: MAX_LIMIT, ..Self::default() }
+    }
+
     /// The conditions on time.
     #[must_use]
     pub fn times(&self) -> Vec<Filter> {
@@ -72,6 +78,27 @@ impl PageRequest {
         if tag.len() == TAG { Ok(Some(*place)) } else { Err(refused()) }
     }
 
+    /// A page of a short list that is there whole, in the order of its names; no two are alike.
+    ///
+    /// # Errors
+    /// As [`PageRequest::place`].
+    pub fn by_name<T>(
+        &self,
+        tenant: &Tenant,
+        list: &str,
+        mut all: Vec<T>,
+        name: impl Fn(&T) -> &str,
+    ) -> Result<Page<T>, Fault> {
+        let after = self.place::<NAME>(tenant, list)?;
+        all.retain(|item| after.is_none_or(|after| padded(name(item)) > after));
+        all.sort_by(|left, right| name(left).cmp(name(right)));
+        let more = all.len() > self.limit;
+        all.truncate(self.limit);
+        let last = all.last().filter(|_| more);
+        let next_cursor = last.map(|last| Self::mark(tenant, list, &padded(name(last))));
+        Ok(Page { items: all, next_cursor })
+    }
+
     /// The cursor of the page that begins after a place.
     #[must_use]
     pub fn mark(tenant: &Tenant, list: &str, place: &[u8]) -> String {
@@ -81,6 +108,18 @@ impl PageRequest {
 }
 
 const TAG: usize = 12;
+
+/// Names of lists in the order of names are no longer.
+pub(crate) const NAME: usize = 64;
+
+/// A name as a place, in the order of names.
+fn padded(name: &str) -> [u8; NAME] {
+    let mut place = [0; NAME];
+    for (to, from) in place.iter_mut().zip(name.bytes()) {
+        *to = from;
+    }
+    place
+}
 
 fn mac(tenant: &Tenant, list: &str, place: &[u8]) -> Hmac<Sha256> {
     let mut mac = tenant.core.cursor_mac.clone();

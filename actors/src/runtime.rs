@@ -12,11 +12,12 @@ use crate::{
     account::AccountMessage,
     action::{Action, Envelope},
     caller::Caller,
-    directory::{AccountsSupervisor, Directory},
+    directory::{ACCOUNT_QUEUE, AccountsSupervisor, Directory},
     duty::{Duty, DutyActor},
     idempotency::Ticket,
     mirror::MirrorKeeper,
-    services,
+    services::{self, control::RefusalWriter},
+    settings::Setting,
     supervisor::{Child, Factory, Supervisor, SupervisorMessage},
 };
 
@@ -35,7 +36,8 @@ impl std::fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    /// Starts the tree: the mirror, the account actors' supervisor, the keeper of the sandbox, and one actor per duty.
+    /// Starts the tree: the mirror, the account actors' supervisor, the keeper of the sandbox, the writer of what was
+    /// refused, and one actor per duty.
     ///
     /// # Errors
     /// [`Code::Internal`] where the root itself does not start.
@@ -52,6 +54,7 @@ impl Runtime {
         let directory = Directory::new(core.clone());
         let mut children =
             vec![mirror_keeper(core.clone()), accounts_supervisor(directory.clone()), core.sandbox.child()];
+        children.push(refusal_writer(core.clone()));
         let registry = duties.into_iter().map(|duty| (duty.name(), duty)).collect();
         for duty in core.duties.get_or_init(|| registry).values() {
             children.push(duty_actor(core.clone(), duty.clone()));
@@ -71,6 +74,12 @@ impl Runtime {
     #[must_use]
     pub fn accounts(&self) -> usize {
         self.directory.len()
+    }
+
+    /// What of an account stands against limits that this daemon keeps in front of its actors.
+    #[must_use]
+    pub fn uses(&self, account: Uuid) -> Vec<(&'static Setting, Option<u64>)> {
+        vec![(&ACCOUNT_QUEUE, Some(self.directory.waiting(account)))]
     }
 
     /// Runs an action for an account ([`sl_store::SYSTEM`] for the system's own) and waits for its answer. A caller that
@@ -132,6 +141,10 @@ fn child<A: Actor>(
 
 fn mirror_keeper(core: Arc<Core>) -> Child {
     child("mirror", move || (MirrorKeeper, core.clone()))
+}
+
+fn refusal_writer(core: Arc<Core>) -> Child {
+    child("refusals", move || (RefusalWriter, core.clone()))
 }
 
 fn accounts_supervisor(directory: Directory) -> Child {

@@ -302,6 +302,7 @@ mod tests {
             assert_ne!(pair[0].name, pair[1].name);
         }
         for setting in all {
+            assert!(setting.name.len() <= crate::page::NAME, "{}", setting.name);
             assert_eq!(setting.check(setting.default), Ok(setting.default), "{}", setting.name);
             assert_eq!(setting.parse(&setting.format(setting.default)), Ok(setting.default));
         }

@@ -33,8 +33,13 @@ fn run(verb: &Verb) -> Result<(), Refusal> {
     let environment = Environment::of_process();
     let layers = words.layers(environment.clone())?;
     match verb {
-        Verb::PrintConfig { format: Format::Toml, .. } => say(&render::toml(&layers)),
-        Verb::PrintConfig { format: Format::Json, .. } => say(&render::json(&layers)),
+        Verb::PrintConfig { format, .. } => {
+            layers.known()?;
+            say(&match format {
+                Format::Toml => render::toml(&layers),
+                Format::Json => render::json(&layers),
+            })
+        }
         Verb::CheckConfig(_) => {
             let config = Config::resolve(&layers, mode)?;
             for warning in &config.warnings {

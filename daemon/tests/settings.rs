@@ -66,6 +66,28 @@ fn an_unknown_key_is_refused_with_file_line_and_suggestion() {
 }
 
 #[test]
+fn a_value_of_the_wrong_type_is_told_with_file_and_line() {
+    let message = refused(&layers(&[TOKEN], "\nlisten = 5\njs_host = true\nmigrate = 3\n", &[]));
+    for part in [
+        "sld.toml:2: listen: must be text in quotes, not of the type integer",
+        "sld.toml:3: js_host: must be text in quotes, not of the type boolean",
+        "sld.toml:4: migrate: \"3\" is neither true nor false",
+    ] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+}
+
+#[test]
+fn what_prints_the_configuration_knows_its_names_as_well() {
+    assert!(layers(&[], "listen = \"[::1]:1\"\n", &[]).known().is_ok());
+    let refusal = layers(&[], "log_levl = \"info\"\n", &[("lisen", "x")]).known().expect_err("unknown names");
+    assert_eq!(refusal.exit, 78);
+    for part in ["sld.toml:1: log_levl is no setting", "--set: lisen is no setting"] {
+        assert!(refusal.message.contains(part), "{part} in {}", refusal.message);
+    }
+}
+
+#[test]
 fn a_value_out_of_bounds_names_setting_bound_and_place() {
     let setting = some_number();
     let (group, key) = setting.name.rsplit_once('.').expect("names have a group");

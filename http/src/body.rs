@@ -7,17 +7,29 @@ use actix_web::{
     web::{Bytes, BytesMut, Payload},
 };
 use futures_util::StreamExt as _;
-use sl_actors::{Code, Fault};
+use sl_actors::{Code, Fault, settings::Settings};
 
-use crate::settings::{BODY_DEADLINE, BODY_LIMIT};
+use crate::{operation::Operation, settings::BODY_DEADLINE};
 
 /// The bounds of a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// The largest, in bytes.
     pub limit: usize,
+    /// The setting that says so.
+    pub setting: &'static str,
     /// How long it may take.
     pub deadline: Duration,
+}
+
+impl Bounds {
+    /// The bounds of an operation's bodies.
+    pub fn of(self, operation: &Operation, settings: &Settings) -> Self {
+        match operation.body_limit {
+            Some(setting) => Self { limit: settings.size(setting), setting: setting.name, ..self },
+            None => self,
+        }
+    }
 }
 
 /// Reads a body; empty where there is none.
@@ -73,7 +85,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Fault> {
 fn too_large(bounds: Bounds, found: u64) -> Fault {
     let limit = bounds.limit as u64;
     Fault::new(Code::TooLarge, format!("the body has {found} bytes or more; the limit is {limit}")).limited(
-        BODY_LIMIT.name,
+        bounds.setting,
         limit,
         found,
     )

@@ -12,16 +12,18 @@ use sl_actors::{
     Code, Fault, SYSTEM,
     caller::Caller,
     idempotency::{self, Admission, Keyed, Stored, Ticket},
+    services::control::Refused,
 };
 use tokio::time::Instant;
 use tokio_util::context::TokioContext;
 use uuid::Uuid;
 
 use crate::{
-    auth, body, dress, etag,
+    auth, body, dress,
+    etag::{self, Wanted},
     facts::Facts,
     front::Front,
-    input::{Path, Received, Unproven},
+    input::{self, Path, Received, Unproven},
     limiter::Standing,
     operation::{Answer, Body, Form, Needs, Operation, Performer, Prepared},
     pages, problem, request_id,
@@ -35,6 +37,10 @@ pub(crate) struct Seen {
     pub operation: Option<usize>,
     pub actor: Option<String>,
     pub account: Option<Uuid>,
+    /// What the path names last by an id.
+    pub subject: Option<Uuid>,
+    /// Who asks, where a token says so.
+    pub caller: Option<Arc<Caller>>,
     pub standing: Option<Standing>,
 }
 
@@ -72,6 +78,9 @@ pub(crate) async fn answer(front: Arc<Front>, request: HttpRequest, payload: Pay
         meter.count(response.status().as_u16(), took);
     }
     let operation = seen.operation.and_then(|position| front.table.get(position));
+    if let (Some(refusal), Some(operation)) = (&fault, operation) {
+        note(&front, operation, &seen, response.status(), &refusal.fault);
+    }
     dress::record(
         &request,
         operation,
@@ -81,6 +90,34 @@ pub(crate) async fn answer(front: Arc<Front>, request: HttpRequest, payload: Pay
         fault.as_ref().map(|refusal| &*refusal.fault),
     );
     response
+}
+
+/// Versions begin with 1.
+const NO_VERSION: i64 = 0;
+
+/// The refusals of changes that the audit tells.
+const NOTED: [StatusCode; 5] = [
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+    StatusCode::CONFLICT,
+    StatusCode::PRECONDITION_FAILED,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
+
+/// Notes for the audit that somebody known was refused a change.
+fn note(front: &Front, operation: &Operation, seen: &Seen, status: StatusCode, fault: &Fault) {
+    let Some(caller) = seen.caller.clone() else { return };
+    if !operation.mutates() || !NOTED.contains(&status) {
+        return;
+    }
+    front.runtime.core().refused(Refused {
+        caller,
+        account: seen.account,
+        subject: seen.subject,
+        operation: operation.id.clone(),
+        status: status.as_u16(),
+        code: fault.code.as_str(),
+    });
 }
 
 impl Refusal {
@@ -114,7 +151,7 @@ async fn handle(
     seen.operation = Some(position);
     let operation = &front.table[position];
     let caller = identify(front, request, operation, &values, seen).await?;
-    let received = receive(front, request, payload, operation, &values, caller).await?;
+    let (received, wanted) = receive(front, request, payload, operation, &values, caller).await?;
     let account = received.path.account().unwrap_or(SYSTEM);
     let caller = received.caller.clone();
     let body = received.body.clone();
@@ -124,15 +161,10 @@ async fn handle(
         Form::Json | Form::Nothing | Form::Text(_) => String::new(),
     };
     let performance = Performance { front, operation, account, caller, token };
-    let prepared = performance.prepare(received).await?;
-    let answered = match keyed.key {
-        "" => performance.perform(prepared, None).await?,
-        _ => match performance.perform_once(prepared, keyed).await? {
-            Once::Answered(answer) => answer,
-            Once::Replayed(stored) => return Ok(replayed(stored)),
-        },
-    };
-    Ok(respond(request, operation, answered))
+    match performance.perform_wanted(received, &wanted, keyed).await? {
+        Once::Answered(answer) => Ok(respond(request, operation, answer)),
+        Once::Replayed(stored) => Ok(replayed(request, stored)),
+    }
 }
 
 /// What holds of every request, whatever it asks for.
@@ -192,12 +224,17 @@ async fn identify(
         }
         return Ok(Arc::new(caller));
     }
-    seen.standing = Some(front.limiter.check(&caller)?);
+    let caller = Arc::new(caller);
+    seen.caller = Some(caller.clone());
+    let (standing, checked) = front.limiter.check(&caller);
+    seen.standing = Some(standing);
+    checked?;
+    seen.subject = values.iter().rev().find_map(|(_, value)| input::id(value));
     let account = values.iter().find(|(name, _)| *name == "account");
     let account = Path::read(account.map(|(name, value)| (*name, value.as_ref())))?.account();
     seen.account = account.or(caller.account);
     auth::permit(&caller, operation.needs, account)?;
-    Ok(Arc::new(caller))
+    Ok(caller)
 }
 
 async fn receive(
@@ -207,11 +244,12 @@ async fn receive(
     operation: &Operation,
     values: &Values<'_>,
     caller: Arc<Caller>,
-) -> Result<Received, Refusal> {
+) -> Result<(Received, Wanted), Refusal> {
     let path = Path::read(values.iter().map(|(name, value)| (*name, value.as_ref())))?;
-    let expected = etag::expected(request.headers())?;
+    let wanted = etag::expected(request.headers())?;
     let body = if operation.mutates() {
-        body::read(request.headers(), payload, front.bounds.body).await.map_err(|fault| Refusal {
+        let bounds = front.bounds.body.of(operation, &front.runtime.core().settings);
+        body::read(request.headers(), payload, bounds).await.map_err(|fault| Refusal {
             status: (fault.code == Code::TimedOut).then_some(StatusCode::REQUEST_TIMEOUT),
             ..fault.into()
         })?
@@ -223,15 +261,16 @@ async fn receive(
         Needs::Open => Unproven::new(request.headers().clone(), body.clone()),
         Needs::Scope(_) | Needs::Operator => Unproven::default(),
     };
-    Ok(Received {
+    let received = Received {
         caller,
         path,
         query: request.query_string().to_owned(),
         body,
-        expected,
+        expected: None,
         last_event_id: last_event_id.map(str::to_owned),
         unproven,
-    })
+    };
+    Ok((received, wanted))
 }
 
 /// The request as its idempotency key stands for it; an empty key is none.
@@ -291,6 +330,51 @@ impl Performance<'_> {
         TokioContext::new(admitted, self.front.threads.clone()).await
     }
 
+    /// Performs a request for the version that it wants. Of several one may match: which, only the attempt tells.
+    async fn perform_wanted(
+        &self,
+        received: Received,
+        wanted: &Wanted,
+        keyed: Keyed<'_>,
+    ) -> Result<Once, Fault> {
+        let (first, others) = match wanted {
+            Wanted::Anything => (None, &[][..]),
+            Wanted::Versions(versions) => match versions.split_first() {
+                Some((first, others)) => (Some(*first), others),
+                None => (Some(NO_VERSION), &[][..]),
+            },
+        };
+        let mut outcome = self.perform_for(received.clone(), first, keyed).await;
+        for version in others {
+            match outcome {
+                Err(fault) if fault.code == Code::VersionMismatch => {
+                    outcome = self.perform_for(received.clone(), Some(*version), keyed).await;
+                }
+                _ => break,
+            }
+        }
+        let alone = matches!(wanted, Wanted::Versions(versions) if versions.len() == 1);
+        outcome.map_err(|fault| match fault.code {
+            Code::VersionMismatch if !alone => {
+                Fault::new(Code::VersionMismatch, "none of the tags of If-Match is that of its version")
+            }
+            _ => fault,
+        })
+    }
+
+    async fn perform_for(
+        &self,
+        received: Received,
+        expected: Option<i64>,
+        keyed: Keyed<'_>,
+    ) -> Result<Once, Fault> {
+        let prepared = self.prepare(Received { expected, ..received }).await?;
+        match keyed.key {
+            "" => Ok(Once::Answered(self.perform(prepared, None).await?)),
+            _ => self.perform_once(prepared, keyed).await,
+        }
+    }
+
     /// Performs a request at most once. Where another daemon was quicker, its answer is ours.
     async fn perform_once(&self, prepared: Prepared, keyed: Keyed<'_>) -> Result<Once, Fault> {
         let ticket = match self.admit(keyed).await? {
@@ -310,18 +394,28 @@ impl Performance<'_> {
     }
 }
 
-fn replayed(stored: Stored) -> HttpResponse {
+fn replayed(request: &HttpRequest, stored: Stored) -> HttpResponse {
     let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
     let mut answer = HttpResponse::build(status);
     answer.insert_header(("idempotency-replayed", "true"));
-    if let Some(tag) = Facts::of(&stored.body).tag() {
+    let facts = Facts::of(&stored.body);
+    if let Some(tag) = facts.tag() {
         answer.insert_header((header::ETAG, tag));
+    }
+    if let Some(place) = place(request, status, &facts) {
+        answer.insert_header((header::LOCATION, place));
     }
     if stored.body.is_empty() {
         return answer.finish();
     }
     answer.insert_header((header::CONTENT_TYPE, "application/json"));
     answer.body(stored.body)
+}
+
+/// Where the thing is that was made.
+fn place(request: &HttpRequest, status: StatusCode, facts: &Facts) -> Option<String> {
+    let end = facts.path_end().filter(|_| status == StatusCode::CREATED)?;
+    Some(format!("{}/{end}", request.path()))
 }
 
 fn respond(request: &HttpRequest, operation: &Operation, answer: Answer) -> HttpResponse {
@@ -354,10 +448,8 @@ fn respond(request: &HttpRequest, operation: &Operation, answer: Answer) -> Http
                 }
                 response.insert_header((header::ETAG, tag));
             }
-            if status == StatusCode::CREATED
-                && let Some(end) = facts.path_end()
-            {
-                response.insert_header((header::LOCATION, format!("{}/{end}", request.path())));
+            if let Some(place) = place(request, status, &facts) {
+                response.insert_header((header::LOCATION, place));
             }
             response.body(written)
         }

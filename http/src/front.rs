@@ -132,6 +132,7 @@ impl Bounds {
         Self {
             body: body::Bounds {
                 limit: settings.size(&BODY_LIMIT),
+                setting: BODY_LIMIT.name,
                 deadline: settings.duration(&BODY_DEADLINE),
             },
             depth: settings.size(&JSON_DEPTH),

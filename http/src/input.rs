@@ -150,7 +150,7 @@ impl Path {
 }
 
 /// One spelling only, so that every thing has one path.
-fn id(text: &str) -> Option<Uuid> {
+pub(crate) fn id(text: &str) -> Option<Uuid> {
     (text.len() == Hyphenated::LENGTH).then(|| Uuid::try_parse(text).ok()).flatten()
 }
 

@@ -31,7 +31,7 @@ pub fn read<T: DeserializeOwned>(body: &[u8], reading: Reading) -> Result<T, Fau
     }
     guard(body, reading.depth)?;
     if reading.object && !matches!(first, Some(b'{' | b'n')) {
-        return Err(Fault::field("", "type", "must be an object"));
+        return Err(Fault::field("", "type", "the body must be an object"));
     }
     T::deserialize(Strict(&mut serde_json::Deserializer::from_slice(body)))
         .or_else(|_| with_whole_numbers(body).ok_or_else(|| misfit::<T>(body)))
@@ -97,7 +97,11 @@ fn misfit<T: DeserializeOwned>(body: &[u8]) -> Fault {
     let broken = explain(told);
     let repeated = broken.rule == "unknown_field" && ends_with(error.path(), broken.member);
     let place = pointer::of(error.path(), broken.member.filter(|_| !repeated));
-    Fault::field(place, broken.rule, broken.detail)
+    let detail = match (place.as_str(), broken.rule) {
+        ("", "type") => format!("the body {}", broken.detail),
+        _ => broken.detail,
+    };
+    Fault::field(place, broken.rule, detail)
 }
 
 fn ends_with(path: &serde_path_to_error::Path, member: Option<&str>) -> bool {

@@ -6,24 +6,63 @@ use std::{
     hash::BuildHasher as _,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
+    sync::Arc,
     time::Duration,
 };
 
 use governor::{
     Quota, RateLimiter,
-    clock::{Clock as _, DefaultClock},
+    clock::{Clock, DefaultClock, Reference as _},
     middleware::StateInformationMiddleware,
-    state::keyed::DashMapStateStore,
+    nanos::Nanos,
+    state::{
+        StateStore,
+        keyed::{DashMapStateStore, ShrinkableKeyedStateStore},
+    },
 };
 use sl_actors::{
     Code, Fault,
     caller::Caller,
     settings::{Setting, Settings},
 };
+use uuid::Uuid;
 
 use crate::settings::{ACCOUNT_RATE, PEER_RATE, RATE_BURST, TOKEN_RATE};
 
-type Buckets = RateLimiter<u64, DashMapStateStore<u64>, DefaultClock, StateInformationMiddleware>;
+type Buckets = RateLimiter<u64, Levels, DefaultClock, StateInformationMiddleware>;
+
+/// How full each bucket is; shared with the limiter that fills and empties them, so that a level can be read.
+#[derive(Clone, Default)]
+struct Levels(Arc<DashMapStateStore<u64>>);
+
+impl StateStore for Levels {
+    type Key = u64;
+
+    fn measure_and_replace<T, F, E>(&self, key: &u64, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.0.measure_and_replace(key, measure)
+    }
+}
+
+impl ShrinkableKeyedStateStore<u64> for Levels {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.0.retain_recent(drop_below);
+    }
+
+    fn shrink_to_fit(&self) {
+        ShrinkableKeyedStateStore::shrink_to_fit(&*self.0);
+    }
+
+    fn len(&self) -> usize {
+        ShrinkableKeyedStateStore::len(&*self.0)
+    }
+
+    fn is_empty(&self) -> bool {
+        ShrinkableKeyedStateStore::is_empty(&*self.0)
+    }
+}
 
 /// The buckets of one kind of holder.
 struct Kind {
@@ -31,6 +70,8 @@ struct Kind {
     rate: u64,
     burst: u32,
     buckets: Buckets,
+    levels: Levels,
+    began: <DefaultClock as Clock>::Instant,
 }
 
 impl Kind {
@@ -41,8 +82,27 @@ impl Kind {
         };
         let burst = whole(rate.saturating_mul(settings.count(&RATE_BURST)));
         let quota = Quota::per_second(whole(rate)).allow_burst(burst);
-        let buckets = RateLimiter::dashmap(quota).with_middleware::<StateInformationMiddleware>();
-        Self { setting, rate, burst: burst.get(), buckets }
+        let (levels, clock) = (Levels::default(), DefaultClock::default());
+        let began = clock.now();
+        let buckets = Buckets::new(quota, levels.clone(), clock);
+        Self { setting, rate, burst: burst.get(), buckets, levels, began }
+    }
+
+    /// How many requests a second the holder made of late, on average over what it may save up: the rate itself where
+    /// nothing is left. Takes nothing.
+    fn used(&self, holder: u64) -> u64 {
+        // The level is the instant at which the bucket is full again.
+        let level = self.levels.measure_and_replace::<(), _, _>(&holder, Err).err().flatten();
+        let passed = DefaultClock::default().now().duration_since(self.began);
+        let missing = level.map_or(0, |level| level.saturating_sub(passed).as_u64());
+        let window = u128::from(self.burst).div_ceil(u128::from(self.rate.max(1))).max(1);
+        let spent = u128::from(missing) * u128::from(self.rate);
+        u64::try_from(spent.div_ceil(window * NANOS)).unwrap_or(u64::MAX)
+    }
+
+    fn standing(&self, remaining: u32, window: u64) -> Standing {
+        let missing = u64::from(self.burst.saturating_sub(remaining));
+        Standing { limit: self.burst, remaining, reset: missing.div_ceil(self.rate), window }
     }
 
     fn check(&self, holder: u64) -> Result<u32, Fault> {
@@ -57,6 +117,9 @@ impl Kind {
         }
     }
 }
+
+/// Nanoseconds in a second.
+const NANOS: u128 = 1_000_000_000;
 
 /// What the headers of an answer tell of the caller's rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,21 +164,33 @@ impl Limiter {
         }
     }
 
-    /// Takes one from the buckets of the caller's token and account.
+    /// Takes one from the buckets of the caller's token and account, and answers how the caller stands, whether there was
+    /// one or not.
     ///
     /// # Errors
-    /// [`Code::RateLimited`] naming the setting and when to try again.
-    pub fn check(&self, caller: &Caller) -> Result<Standing, Fault> {
-        let mut remaining = self.tokens.check(self.hasher.hash_one(&caller.actor))?;
-        let mut kind = &self.tokens;
-        if let Some(account) = caller.account {
-            let left = self.accounts.check(self.hasher.hash_one(account))?;
-            if left < remaining {
-                (remaining, kind) = (left, &self.accounts);
+    /// Beside the standing, [`Code::RateLimited`] naming the setting and when to try again.
+    pub fn check(&self, caller: &Caller) -> (Standing, Result<(), Fault>) {
+        let own = (&self.tokens, Some(self.hasher.hash_one(&caller.actor)));
+        let account = (&self.accounts, caller.account.map(|account| self.hasher.hash_one(account)));
+        let mut standing: Option<Standing> = None;
+        for (kind, holder) in [own, account].into_iter().filter_map(|(kind, holder)| Some((kind, holder?))) {
+            match kind.check(holder) {
+                Err(fault) => return (kind.standing(0, self.window), Err(fault)),
+                Ok(left) if standing.is_none_or(|standing| left < standing.remaining) => {
+                    standing = Some(kind.standing(left, self.window));
+                }
+                Ok(_) => {}
             }
         }
-        let missing = u64::from(kind.burst.saturating_sub(remaining));
-        Ok(Standing { limit: kind.burst, remaining, reset: missing.div_ceil(kind.rate), window: self.window })
+        (standing.unwrap_or_else(|| self.tokens.standing(0, self.window)), Ok(()))
+    }
+
+    /// The rates that hold for the requests of an account, each with what the caller's token and the account's tokens
+    /// together use of it; for a caller who is none of the account's, no token's use is told.
+    pub fn rates_of(&self, caller: &Caller, account: Uuid) -> [(&'static Setting, Option<u64>); 3] {
+        let own = caller.account.map(|_| self.tokens.used(self.hasher.hash_one(&caller.actor)));
+        let of_all = self.accounts.used(self.hasher.hash_one(account));
+        [(&TOKEN_RATE, own), (&ACCOUNT_RATE, Some(of_all)), (&RATE_BURST, None)]
     }
 
     /// Takes one from the buckets of an address and of the path it asks for, which stands under `rate`.
@@ -147,7 +222,6 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     use sl_actors::settings::Source;
-    use uuid::Uuid;
 
     use super::*;
 
@@ -159,7 +233,10 @@ mod tests {
             .with(&RATE_BURST, 1, Source::Flag);
         let limiter = Limiter::new(&settings, []);
         let token = |name: &str| Caller { account: Some(Uuid::from_u128(1)), ..Caller::duty(name) };
-        let left = |caller: &Caller| limiter.check(caller).map(|standing| standing.remaining);
+        let left = |caller: &Caller| {
+            let (standing, checked) = limiter.check(caller);
+            checked.map(|()| standing.remaining)
+        };
         assert_eq!(left(&token("a")).ok(), Some(2));
         assert_eq!(left(&token("a")).ok(), Some(1));
         assert_eq!(left(&token("b")).ok(), Some(1));
@@ -170,7 +247,28 @@ mod tests {
             (Code::RateLimited, Some(ACCOUNT_RATE.name))
         );
         assert!(fault.retry_after.is_some_and(|after| after >= Duration::from_secs(1)));
+        let (standing, _) = limiter.check(&token("b"));
+        assert_eq!((standing.limit, standing.remaining, standing.window), (4, 0, 1), "the account's, spent");
         assert_eq!(left(&Caller::operator("alice")).ok(), Some(2));
+    }
+
+    #[test]
+    fn what_is_used_of_a_rate_is_told_without_taking_any() {
+        let settings = Settings::default()
+            .with(&TOKEN_RATE, 1, Source::Flag)
+            .with(&ACCOUNT_RATE, 2, Source::Flag)
+            .with(&RATE_BURST, 500, Source::Flag);
+        let limiter = Limiter::new(&settings, []);
+        let account = Uuid::from_u128(1);
+        let token = Caller { account: Some(account), ..Caller::duty("a") };
+        let used = |caller: &Caller| limiter.rates_of(caller, account).map(|(_, used)| used);
+        assert_eq!(used(&token), [Some(0), Some(0), None]);
+        for _ in 0..500 {
+            assert!(limiter.check(&token).1.is_ok());
+        }
+        assert_eq!(used(&token), [Some(1), Some(1), None], "all of the one's, half of the other's");
+        assert_eq!(used(&Caller::operator("alice")), [None, Some(1), None]);
+        assert!(limiter.check(&token).1.is_err());
     }
 
     #[test]

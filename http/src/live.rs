@@ -85,6 +85,12 @@ impl Live {
         }
     }
 
+    /// How many live streams of an account there are.
+    pub fn of(&self, account: Uuid) -> u64 {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.get(&account).copied().unwrap_or(0)
+    }
+
     fn seat(&self, account: Uuid) -> Result<Seat, Fault> {
         let seat = self.seats.clone().try_acquire_owned().map_err(|_| {
             Fault::new(Code::Unavailable, "the daemon has no place for another live stream").limited(

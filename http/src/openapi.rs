@@ -101,10 +101,13 @@ fn parameters() -> Value {
     json!({
         "IdempotencyKey": header("Idempotency-Key", "^[!-~]{1,255}$",
             "Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect."),
-        "IfMatch": header("If-Match", "^(\"[0-9]{1,18}\"|\\*)$", "The version that is to be changed, like \"3\"."),
+        "IfMatch": header("If-Match", "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\"){0,15})$",
+            "The version that is to be changed, like \"3\", or a list of which one may be; a weak tag matches none."),
         "IfNoneMatch": any("If-None-Match", "The version that is known already, like \"3\"."),
         "LastEventId": header("Last-Event-ID", "^[0-9]{1,19}-[0-9]{1,19}$", "The id of the event after which to go on."),
         "limit": query("limit", json!({"type": "integer", "minimum": 1, "default": 25}),
+            "How many items; more than 500 is taken as 500."),
+        "short_limit": query("limit", json!({"type": "integer", "minimum": 1, "default": 500}),
             "How many items; more than 500 is taken as 500."),
         "cursor": query("cursor", json!({"type": "string", "format": "cursor"}),
             "Where the page begins: next_cursor of the page before."),
@@ -163,7 +166,9 @@ fn operation_parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Val
         all.push(parameter);
     }
     if operation.lists {
-        all.extend(query::PAGE.map(reference));
+        let reference =
+            |name: &&str| reference(if operation.short && *name == "limit" { "short_limit" } else { name });
+        all.extend(query::page_parameters(operation.short).iter().map(reference));
     }
     if operation.mutates() {
         all.push(reference("IdempotencyKey"));

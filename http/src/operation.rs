@@ -8,13 +8,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sl_actors::{
     Action, Fault,
-    caller::{Caller, Scope},
-    idempotency::Ticket,
-    page::PageRequest,
+    caller::Scope,
+    page::{DEFAULT_LIMIT, PageRequest},
     settings::Setting,
 };
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     front::Front,
@@ -25,78 +23,9 @@ use crate::{
     schemas::Schemas,
 };
 
-/// Who may call an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// Anybody, without a token.
-    Open,
-    /// A token of this scope; operators have all.
-    Scope(Scope),
-    /// An operator.
-    Operator,
-}
+mod parts;
 
-impl Needs {
-    /// As the document says it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Scope(Scope::Read) => "read",
-            Self::Scope(Scope::Run) => "run",
-            Self::Scope(Scope::Write) => "write",
-            Self::Scope(Scope::Admin) => "admin",
-            Self::Operator => "operator",
-        }
-    }
-}
-
-/// The form of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// JSON.
-    Json,
-    /// No body.
-    Nothing,
-    /// Text of this media type.
-    Text(&'static str),
-    /// Server-sent events.
-    Events,
-}
-
-/// What an operation answers.
-pub enum Body {
-    /// JSON, written.
-    Json(Vec<u8>),
-    /// No body.
-    Nothing,
-    /// Text of a media type.
-    Text(&'static str, Bytes),
-    /// Server-sent events.
-    Events(Box<Session>),
-}
-
-/// What an operation answers, and with which status where that is not the usual one.
-pub struct Answer {
-    /// The status, where it is not the operation's.
-    pub status: Option<u16>,
-    /// The body.
-    pub body: Body,
-}
-
-/// Who does it, for which account.
-pub struct Performer {
-    /// The front end.
-    pub front: Arc<Front>,
-    /// The account of the path, or the system.
-    pub account: Uuid,
-    /// Who asks.
-    pub caller: Arc<Caller>,
-    /// What makes the request repeatable.
-    pub ticket: Option<Arc<Ticket>>,
-    /// The token that came with the request; streams look at it again and again.
-    pub token: String,
-}
+pub use parts::{Answer, Body, Form, Needs, Performer};
 
 /// A request that was read without a fault and can be performed.
 pub type Prepared = Box<dyn FnOnce(Performer) -> BoxFuture<'static, Result<Answer, Fault>> + Send>;
@@ -130,6 +59,8 @@ pub struct Operation {
     pub columns: &'static [&'static str],
     /// Whether it answers a page of a list.
     pub lists: bool,
+    /// Whether that list is short and timeless: one page has all of it where nothing else is asked for.
+    pub short: bool,
     /// Whether headers repeat what its answer tells: the version as entity tag, the place of what was created.
     pub tells_facts: bool,
     /// The form of its answer.
@@ -144,6 +75,8 @@ pub struct Operation {
     pub answer: Shape,
     /// The types within lists, pages and optional bodies, which those do not name themselves.
     pub within: Vec<Shape>,
+    /// The largest body it takes, where that is not what all others take.
+    pub body_limit: Option<&'static Setting>,
     /// How often a second one path of it is asked for at most, where it is open and takes a proof instead of a token.
     pub rate: Option<&'static Setting>,
     prepare: Prepare,
@@ -160,6 +93,12 @@ impl Operation {
     #[must_use]
     pub fn mutates(&self) -> bool {
         self.method != Method::GET
+    }
+
+    /// Whether it takes a body that says anything.
+    #[must_use]
+    pub fn takes_body(&self) -> bool {
+        (self.body)(&mut Schemas::default()).is_some()
     }
 
     /// The first word of its id: what the document groups it under.
@@ -201,6 +140,7 @@ pub struct Draft {
     also: BTreeMap<u16, &'static str>,
     columns: &'static [&'static str],
     lists: bool,
+    short: bool,
     within: Vec<Shape>,
 }
 
@@ -224,6 +164,7 @@ pub fn operation(
         also: BTreeMap::new(),
         columns: &[],
         lists: false,
+        short: false,
         within: Vec::new(),
     }
 }
@@ -283,6 +224,13 @@ impl Draft {
         self.lists = true;
         self.columns = columns;
         self
+    }
+
+    /// Answers a page of a list in the order of names that is short and has no times, shown in these columns.
+    #[must_use]
+    pub fn short_pages(mut self, columns: &'static [&'static str]) -> Self {
+        self.short = true;
+        self.pages(columns)
     }
 
     /// Names the type within a list, a page or an optional body.
@@ -349,7 +297,7 @@ impl Draft {
             let Performer { front, account, caller, .. } = performer;
             async move {
                 let proven = front.runtime.perform(account, caller, None, seen?).await?;
-                let body = json::read(body_of::<B>(&received.body), json::Reading { depth, object })?;
+                let body = body_of::<B>(&received.body, depth, object)?;
                 Ok(performed(make(proven, body)?, |_| None))
             }
             .boxed()
@@ -413,11 +361,12 @@ impl Draft {
         B: DeserializeOwned + ToSchema + 'static,
         T: ToSchema + 'static,
     {
-        let lists = self.lists;
+        let (lists, short) = (self.lists, self.short);
+        let default_limit = if short { PageRequest::whole().limit } else { DEFAULT_LIMIT };
         let object = Schemas::is_object::<B>();
         let mut parameters = Schemas::default().parameters::<Q>().into_keys().collect::<Vec<_>>();
         if lists {
-            parameters.extend(query::PAGE.map(str::to_owned));
+            parameters.extend(query::page_parameters(short).iter().map(|name| (*name).to_owned()));
         }
         Operation {
             method: self.method,
@@ -431,20 +380,22 @@ impl Draft {
             columns: self.columns,
             tells_facts: self.status == 201 || Schemas::default().parameters::<T>().contains_key("version"),
             lists,
+            short,
             form,
             query_parameters: Schemas::parameters::<Q>,
             body: shape::<B>,
             body_required: serde_json::from_slice::<B>(b"null").is_err(),
             answer: shape::<T>,
             within: self.within,
+            body_limit: None,
             rate: self.rate,
             prepare: Box::new(move |received, depth, _| {
                 let read = |received: Received| {
                     let mut query = query::Query::parse(&received.query, &parameters)?;
-                    let page = if lists { query.page()? } else { PageRequest::default() };
+                    let page = if lists { query.page(default_limit)? } else { PageRequest::default() };
                     Ok(Input {
                         query: query.read()?,
-                        body: json::read(body_of::<B>(&received.body), json::Reading { depth, object })?,
+                        body: body_of::<B>(&received.body, depth, object)?,
                         caller: received.caller,
                         path: received.path,
                         page,
@@ -482,10 +433,22 @@ fn written<T: Serialize>(output: &T) -> Result<Body, Fault> {
     serde_json::to_vec(output).map(Body::Json).map_err(Fault::internal)
 }
 
-/// The body as it is read: where an operation takes none, an empty object says as much.
-fn body_of<B: 'static>(body: &[u8]) -> &[u8] {
-    let says_nothing = || body.iter().filter(|byte| !byte.is_ascii_whitespace()).eq(b"{}");
-    if is_unit::<B>() && says_nothing() { b"" } else { body }
+/// An operation that takes no body takes an object without members.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// Reads the body into what an operation takes.
+fn body_of<B: DeserializeOwned + ToSchema + 'static>(
+    body: &[u8],
+    depth: usize,
+    object: bool,
+) -> Result<B, Fault> {
+    if !is_unit::<B>() {
+        return json::read(body, json::Reading { depth, object });
+    }
+    json::read::<Option<Nothing>>(body, json::Reading { depth, object: true })?;
+    json::read(b"", json::Reading { depth, object })
 }
 
 fn is_unit<T: 'static>() -> bool {

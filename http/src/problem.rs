@@ -6,7 +6,10 @@ use actix_web::{
 };
 use serde::Serialize;
 use sl_actors::{Code, Fault};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{Object, ObjectBuilder, schema::Type},
+};
 
 /// A failure, as `application/problem+json`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,6 +22,7 @@ pub struct Problem<'a> {
     /// The HTTP status.
     status: u16,
     /// One of a closed set of codes.
+    #[schema(schema_with = codes)]
     code: &'static str,
     /// What went wrong, for a person.
     detail: &'a str,
@@ -36,6 +40,15 @@ pub struct Problem<'a> {
     setting: Option<&'static str>,
     /// The id of the request, to be told to whoever operates the service.
     request_id: &'a str,
+}
+
+/// Every code there is.
+fn codes() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("One of a closed set of codes."))
+        .enum_values(Some(Code::ALL.map(Code::as_str)))
+        .build()
 }
 
 /// One field at fault.

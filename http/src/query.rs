@@ -4,13 +4,18 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use sl_actors::{
     Code, Fault, FieldError,
-    page::{DEFAULT_LIMIT, MAX_LIMIT, PageRequest},
+    page::{MAX_LIMIT, PageRequest},
 };
 
 use crate::{json, suggest};
 
-/// The parameters every list has.
-pub const PAGE: [&str; 4] = ["limit", "cursor", "since", "until"];
+/// The parameters of lists.
+const PAGE: [&str; 4] = ["limit", "cursor", "since", "until"];
+
+/// The parameters that a list has: one without times has none of those.
+pub fn page_parameters(timeless: bool) -> &'static [&'static str] {
+    if timeless { &PAGE[..2] } else { &PAGE }
+}
 
 /// A query string, taken apart and percent-decoded.
 #[derive(Debug, Default)]
@@ -58,12 +63,12 @@ impl Query {
         Some(self.0.swap_remove(position).1)
     }
 
-    /// Takes the parameters of a list out.
+    /// Takes the parameters of a list out, of which a page has so many items where nothing is said.
     ///
     /// # Errors
     /// [`Code::Malformed`] naming the parameter.
-    pub fn page(&mut self) -> Result<PageRequest, Fault> {
-        let limit = self.take("limit").map_or(Ok(DEFAULT_LIMIT), |text| limit(&text))?;
+    pub fn page(&mut self, default_limit: usize) -> Result<PageRequest, Fault> {
+        let limit = self.take("limit").map_or(Ok(default_limit), |text| limit(&text))?;
         let cursor = self.take("cursor").filter(|cursor| !cursor.is_empty());
         Ok(PageRequest { limit, cursor, since: self.time("since")?, until: self.time("until")? })
     }

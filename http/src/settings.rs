@@ -10,6 +10,14 @@ pub const BODY_LIMIT: Setting = Setting::bytes(
     64 << 20,
     "The largest request body; a larger one is answered 413 before it is read.",
 );
+/// The largest body of a function's source.
+pub const SOURCE_BODY_LIMIT: Setting = Setting::bytes(
+    "http.source_body_limit",
+    8 << 20,
+    1 << 10,
+    64 << 20,
+    "The largest body of a request that makes or changes a function: its source as JSON writes it, escapes and all.",
+);
 /// The deepest JSON.
 pub const JSON_DEPTH: Setting = Setting::count(
     "http.json_depth",
@@ -143,6 +151,7 @@ pub const STREAM_POLL: Setting = Setting::millis(
 /// Every setting of the front end; the daemon adds them to the runtime's catalogue.
 pub const SETTINGS: &[&Setting] = &[
     &BODY_LIMIT,
+    &SOURCE_BODY_LIMIT,
     &JSON_DEPTH,
     &BODY_DEADLINE,
     &HEAD_DEADLINE,

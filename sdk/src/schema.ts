@@ -466,6 +466,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/accounts/{account}/functions/executions/{execution}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an execution of whatever function */
+        get: operations["functions.execution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/accounts/{account}/functions/{function}": {
         parameters: {
             query?: never;
@@ -514,6 +531,23 @@ export interface paths {
         };
         /** List the executions of a function */
         get: operations["functions.executions.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{account}/functions/{function}/executions/{execution}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an execution of a function */
+        get: operations["functions.executions.get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1017,7 +1051,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The limits of an account */
+        /**
+         * The limits of an account
+         * @description A rate's current is how many requests a second of it were used of late; it is refused at its value.
+         */
         get: operations["limits.get"];
         put?: never;
         post?: never;
@@ -2795,7 +2832,7 @@ export interface components {
             id: string;
             /** @description From where the request came. */
             origin?: string | null;
-            /** @description `succeeded` or `failed`. */
+            /** @description `succeeded`, `failed` or, of a request that was, `refused`. */
             outcome: string;
             /** @description In which request. */
             request_id?: string | null;
@@ -2916,6 +2953,13 @@ export interface components {
             name: string;
             /** @description Its operations: method and path. */
             routes: string[];
+        };
+        /** @description A page of a list. */
+        DutyPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["DutyView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
         };
         /** @description How a duty is, in this daemon. */
         DutyStatus: {
@@ -3882,11 +3926,18 @@ export interface components {
             /** @description What held for this run: `5s`, `64MiB`, `20`. */
             value: string;
         };
+        /** @description A page of a list. */
+        LimitPage: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: components["schemas"]["LimitView"][];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
         /** @description A limit as it is answered. */
         LimitView: {
             /**
              * Format: int64
-             * @description What stands against it now, where something is counted.
+             * @description What stands against it now, where something is counted; of a rate, how much of it was used of late.
              */
             current?: number | null;
             /** @description What it bounds. */
@@ -5130,8 +5181,11 @@ export interface components {
         };
         /** @description A failure, as `application/problem+json`. */
         Problem: {
-            /** @description One of a closed set of codes. */
-            code: string;
+            /**
+             * @description One of a closed set of codes.
+             * @enum {string}
+             */
+            code: "malformed" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "invalid_state" | "in_flight" | "version_mismatch" | "too_large" | "unsupported_media_type" | "invalid" | "idempotency_mismatch" | "rate_limited" | "quota_exceeded" | "overloaded" | "unavailable" | "timed_out" | "suspended" | "paused" | "fence_lost" | "integrity" | "denied" | "upstream" | "internal";
             /**
              * Format: int64
              * @description What stands against that limit.
@@ -5988,7 +6042,7 @@ export interface components {
     parameters: {
         /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
         IdempotencyKey: string;
-        /** @description The version that is to be changed, like "3". */
+        /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
         IfMatch: string;
         /** @description The version that is known already, like "3". */
         IfNoneMatch: string;
@@ -5998,6 +6052,8 @@ export interface components {
         cursor: string;
         /** @description How many items; more than 500 is taken as 500. */
         limit: number;
+        /** @description How many items; more than 500 is taken as 500. */
+        short_limit: number;
         /** @description Only what was created at or after this time. */
         since: string;
         /** @description Only what was created before this time. */
@@ -6130,7 +6186,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -6169,7 +6225,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -6394,7 +6450,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -6435,7 +6491,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -7378,6 +7434,38 @@ export interface operations {
             504: components["responses"]["Problem504"];
         };
     };
+    "functions.execution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the execution. */
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
     "functions.get": {
         parameters: {
             query?: never;
@@ -7426,7 +7514,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -7467,7 +7555,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -7602,6 +7690,40 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+        };
+    };
+    "functions.executions.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account: string;
+                /** @description Id of the function. */
+                function: string;
+                /** @description Id of the execution. */
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
@@ -8226,7 +8348,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -8743,7 +8865,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -8929,7 +9051,12 @@ export interface operations {
     };
     "limits.get": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["short_limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+            };
             header?: never;
             path: {
                 /** @description Id of the account. */
@@ -8945,40 +9072,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /**
-                         * Format: int64
-                         * @description What stands against it now, where something is counted.
-                         */
-                        current?: number | null;
-                        /** @description What it bounds. */
-                        doc: string;
-                        /**
-                         * Format: int64
-                         * @description The most it can be set to, in the unit.
-                         */
-                        max: number;
-                        /**
-                         * Format: int64
-                         * @description The least it can be set to, in the unit.
-                         */
-                        min: number;
-                        /** @description The setting's name, as errors and configuration name it. */
-                        name: string;
-                        /** @description Whether an operator can set it for one account. */
-                        per_account: boolean;
-                        /** @description Where the value comes from: `default`, `file`, `environment`, `flag` or `account`. */
-                        source: string;
-                        /** @description The value as a person writes it: `64MiB`, `90s`. */
-                        text: string;
-                        /** @description Its unit: `count`, `bytes`, `milliseconds`, `per_second` or `flag`. */
-                        unit: string;
-                        /**
-                         * Format: int64
-                         * @description The value in the unit.
-                         */
-                        value: number;
-                    }[];
+                    "application/json": components["schemas"]["LimitPage"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -9121,7 +9215,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -9380,7 +9474,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -9421,7 +9515,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -9827,7 +9921,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -9868,7 +9962,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -10577,7 +10671,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -10624,7 +10718,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -10794,7 +10888,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -10950,7 +11044,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -11120,7 +11214,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -11161,7 +11255,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -11733,7 +11827,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -11774,7 +11868,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -12329,7 +12423,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -12370,7 +12464,7 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description The version that is to be changed, like "3". */
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -12690,7 +12784,12 @@ export interface operations {
     };
     "system.duties.list": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["short_limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -12703,23 +12802,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": (components["schemas"]["DutyStatus"] & {
-                        /**
-                         * Format: int64
-                         * @description Items not yet due.
-                         */
-                        later: number;
-                        /**
-                         * Format: int64
-                         * @description Items that some daemon performs.
-                         */
-                        running: number;
-                        /**
-                         * Format: int64
-                         * @description Items due and not held by anybody.
-                         */
-                        waiting: number;
-                    })[];
+                    "application/json": components["schemas"]["DutyPage"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -12899,7 +12982,12 @@ export interface operations {
     };
     "system.limits": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description How many items; more than 500 is taken as 500. */
+                limit?: components["parameters"]["short_limit"];
+                /** @description Where the page begins: next_cursor of the page before. */
+                cursor?: components["parameters"]["cursor"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -12912,40 +13000,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /**
-                         * Format: int64
-                         * @description What stands against it now, where something is counted.
-                         */
-                        current?: number | null;
-                        /** @description What it bounds. */
-                        doc: string;
-                        /**
-                         * Format: int64
-                         * @description The most it can be set to, in the unit.
-                         */
-                        max: number;
-                        /**
-                         * Format: int64
-                         * @description The least it can be set to, in the unit.
-                         */
-                        min: number;
-                        /** @description The setting's name, as errors and configuration name it. */
-                        name: string;
-                        /** @description Whether an operator can set it for one account. */
-                        per_account: boolean;
-                        /** @description Where the value comes from: `default`, `file`, `environment`, `flag` or `account`. */
-                        source: string;
-                        /** @description The value as a person writes it: `64MiB`, `90s`. */
-                        text: string;
-                        /** @description Its unit: `count`, `bytes`, `milliseconds`, `per_second` or `flag`. */
-                        unit: string;
-                        /**
-                         * Format: int64
-                         * @description The value in the unit.
-                         */
-                        value: number;
-                    }[];
+                    "application/json": components["schemas"]["LimitPage"];
                 };
             };
             400: components["responses"]["Problem400"];

@@ -169,6 +169,17 @@ pub struct FieldError {
     pub detail: String,
 }
 
+impl FieldError {
+    /// The rule with its field; what is about the whole names none.
+    fn told(&self) -> String {
+        if self.pointer.is_empty() {
+            self.detail.clone()
+        } else {
+            format!("{}: {}", self.pointer, self.detail)
+        }
+    }
+}
+
 /// The limit that was hit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_field_names, reason = "it is the field of the answer")]
@@ -218,8 +229,7 @@ impl Fault {
     /// Several fields break rules. The message tells all of them.
     #[must_use]
     pub fn fields(fields: Vec<FieldError>) -> Self {
-        let told: Vec<String> =
-            fields.iter().map(|field| format!("{}: {}", field.pointer, field.detail)).collect();
+        let told: Vec<String> = fields.iter().map(FieldError::told).collect();
         Self { fields, ..Self::new(Code::Invalid, told.join("; ")) }
     }
 

@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use sl_store::{Entity, Event, Fault, Query, SYSTEM};
 use uuid::Uuid;
 
-use super::{ALL, Service};
+use super::{
+    ALL, Service,
+    control::{REFUSED, REQUEST},
+};
 use crate::Core;
 
 /// The column that is true where something listens and names public kinds.
@@ -37,13 +40,14 @@ pub(crate) fn publisher(pattern: &str) -> Option<&'static str> {
 }
 
 /// Whether a pattern names an event: its kind, or a start of it where a `*` ends the pattern. A public event is named by
-/// patterns that begin with its service's name only.
+/// patterns that begin with its service's name only, and that a request was refused by those that begin with `request.`.
 pub(crate) fn is_named(pattern: &str, event: &Event) -> bool {
     let kind = match pattern.strip_suffix('*') {
         Some(start) => event.kind.starts_with(start),
         None => event.kind == pattern,
     };
-    kind && (event.account != SYSTEM || publisher(pattern).is_some())
+    let asked_for = event.kind != REFUSED || pattern.starts_with(REQUEST);
+    kind && asked_for && (event.account != SYSTEM || publisher(pattern).is_some())
 }
 
 /// Everything that listens and may hear one of the events, each with those that it may: the events of its account and,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use sl_store::{Batch, Event, Fault, Table};
+use sl_store::{Batch, Cell, Entity, Event, Fault, Filter, Table};
 use uuid::Uuid;
 
 use crate::{Core, action::Tenant, duty::Duty, settings::Setting, why::Explain};
@@ -42,6 +42,9 @@ pub type Keeps = for<'a> fn(&'a Tenant, &'a mut Batch) -> BoxFuture<'a, Result<(
 /// trigger's delivery). The batch also moves the reader's position, so that each event is heard once with effect.
 pub type Hear = for<'a> fn(&'a Arc<Core>, &'a [Event], &'a mut Batch) -> BoxFuture<'a, Result<(), Fault>>;
 
+/// Counts what stands against limits of the account it is run for, besides the rows of [`Service::quotas`].
+pub type Uses = for<'a> fn(&'a Tenant) -> BoxFuture<'a, Result<Vec<(&'static Setting, u64)>, Fault>>;
+
 /// What a service is, for descriptors, limits, duties and the tests over all of them.
 #[derive(Debug)]
 pub struct Service {
@@ -57,6 +60,8 @@ pub struct Service {
     pub tables: &'static [&'static Table],
     /// Its quotas: a setting and the table whose rows it counts.
     pub quotas: &'static [(&'static Setting, &'static Table)],
+    /// Counts what stands against other limits of an account.
+    pub uses: Option<Uses>,
     /// What functions can have it do.
     pub actions: &'static [executions::ActionKind],
     /// Its duties.
@@ -86,6 +91,7 @@ impl Service {
         capabilities: &[],
         tables: &[],
         quotas: &[],
+        uses: None,
         actions: &[],
         duties: |_| Vec::new(),
         sealed: &[],
@@ -116,3 +122,13 @@ pub const ALL: &[&Service] = &[
     &triggers::SERVICE,
     &webhooks::SERVICE,
 ];
+
+/// How many rows of the account stand at one of these in the column `status`.
+pub(crate) async fn count_at<E: Entity>(
+    tenant: &Tenant,
+    among: impl IntoIterator<Item = &'static str>,
+) -> Result<u64, Fault> {
+    let among = among.into_iter().map(Cell::from).collect();
+    let standing = vec![Filter::In("status", among)];
+    tenant.core.store.count::<E>(Some(tenant.account_id), standing).await
+}

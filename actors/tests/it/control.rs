@@ -53,17 +53,44 @@ async fn limits_tell_value_source_and_use(ground: Ground) {
     world.act(account, PatchAccount { expected: None, patch }).await.expect("an operator may");
     let new = NewToken { name: "ci".to_owned(), scopes: vec![Scope::Read], expires_at: None };
     world.act(account, CreateToken(new)).await.expect("a token is made");
-    let all = world.act(account, AccountLimits).await.expect("they are told");
+    let limits = AccountLimits { page: PageRequest::whole(), kept_elsewhere: world.runtime.uses(account) };
+    let all = world.act(account, limits).await.expect("they are told").items;
     let tokens = all.iter().find(|limit| limit.name == MAX_TOKENS.name).expect("it is among them");
     assert_eq!((tokens.value, tokens.source, tokens.current), (7, "account", Some(1)));
     assert!(all.iter().all(|limit| limit.per_account && !limit.doc.is_empty()));
+    let used = |name: &str| all.iter().find(|limit| limit.name == name).map(|limit| limit.current);
+    for (name, current) in [
+        ("accounts.queue", 0),
+        ("automation.runs_kept", 0),
+        ("executions.concurrency", 0),
+        ("executions.kept", 0),
+        ("executions.queue", 0),
+        ("oracle.account_rate", 0),
+        ("oracle.open_requests", 0),
+        ("random.kept", 0),
+        ("triggers.deliveries_kept", 0),
+        ("webhooks.deliveries_kept", 0),
+    ] {
+        assert_eq!(used(name), Some(Some(current)), "{name}");
+    }
     let size = all.iter().find(|limit| limit.name == "secrets.value_size").expect("it is among them");
     assert_eq!(
         (size.unit, size.text.as_str(), size.source, size.current),
         ("bytes", "64KiB", "default", None)
     );
-    let daemon = world.act(SYSTEM, SystemLimits).await.expect("they are told");
+    let daemon = world.act(SYSTEM, SystemLimits(PageRequest::whole())).await.expect("they are told").items;
     assert!(daemon.len() > all.len() && daemon.iter().any(|limit| limit.name == "duties.lease"));
+    let (mut page, mut found) = (PageRequest { limit: 100, ..PageRequest::default() }, Vec::new());
+    loop {
+        let answer = world.act(SYSTEM, SystemLimits(page.clone())).await.expect("a page");
+        assert!(answer.items.len() <= 100);
+        found.extend(answer.items);
+        page.cursor = answer.next_cursor;
+        if page.cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, daemon, "page after page, each once");
 }
 
 async fn the_audit_tells_who_did_what_from_where(ground: Ground) {
@@ -286,7 +313,8 @@ async fn the_system_tells_how_it_is(ground: Ground) {
     assert_eq!(status.duties[0].status.concurrency, 3);
     world.core().health.degrade("accounts", "for a test");
     assert_eq!(world.act(SYSTEM, SystemStatus).await.expect("it is told").status, "degraded");
-    assert_eq!(world.act(SYSTEM, Duties).await.expect("they are told").len(), 1);
+    let duties = world.act(SYSTEM, Duties::default()).await.expect("they are told");
+    assert_eq!((duties.items.len(), duties.next_cursor), (1, None));
     assert_eq!(world.act(SYSTEM, FetchDuty(DUTY.to_owned())).await.expect("it is told").status.name, DUTY);
     assert_eq!(world.act(SYSTEM, FetchDuty("nothing".to_owned())).await.unwrap_err().code, Code::NotFound);
     let all = world.act(SYSTEM, Descriptors).await.expect("they are told");

@@ -14,6 +14,8 @@ pub struct Entry {
     pub text: String,
     /// `sld.toml:12`.
     pub place: String,
+    /// What it is in TOML: `string`, `integer`, `boolean`, `array`.
+    pub form: &'static str,
 }
 
 /// The file's entries by full name: `executions.wall_limit`.
@@ -66,7 +68,7 @@ impl Reader<'_> {
                 DeValue::Table(inner) => self.table(&full, inner),
                 other => match scalar(other) {
                     Some(text) => {
-                        self.entries.insert(full, Entry { text, place });
+                        self.entries.insert(full, Entry { text, place, form: other.type_str() });
                     }
                     None => self
                         .problems
@@ -104,7 +106,7 @@ mod tests {
             .expect("good");
         assert_eq!(
             entries["executions.wall_limit"],
-            Entry { text: "5s".to_owned(), place: "a.toml:4".to_owned() }
+            Entry { text: "5s".to_owned(), place: "a.toml:4".to_owned(), form: "string" }
         );
         assert_eq!(entries["executions.per"].text, "3");
         assert_eq!(entries["listen"].place, "a.toml:1");

@@ -11,9 +11,10 @@ use sl_actors::settings::{Setting, Settings, Source};
 use super::{
     catalogue,
     environment::{Environment, read_secret},
-    file::Entries,
-    named::{self, Named},
+    file::{Entries, Entry},
+    named::{self, Kind, Named},
 };
+use crate::refusal::Refusal;
 
 /// Variables with our prefix that are other programs' settings.
 const OTHERS: [&str; 6] = [
@@ -142,12 +143,38 @@ impl Layers {
         Ok(Some((value, Source::File)))
     }
 
-    /// Names in the file or among the flags that are no setting, or may not stand there.
+    /// Names in the file or among the flags that are no setting, or may not stand there, and values of the file that are
+    /// no text where the setting is.
     #[must_use]
     pub fn unknown(&self) -> Vec<String> {
+        let wrong = self.file.iter().filter_map(|(name, entry)| mistyped(name, entry));
         let in_file = self.file.iter().map(|(name, entry)| (name, entry.place.as_str(), true));
         let flags = self.flags.keys().map(|name| (name, "--set", false));
-        in_file.chain(flags).filter_map(|(name, place, is_file)| refused(name, place, is_file)).collect()
+        let names = in_file.chain(flags).filter_map(|(name, place, is_file)| refused(name, place, is_file));
+        names.chain(wrong).collect()
+    }
+
+    /// Where a problem of a named setting lies, put before it: the line of the file that says what is wrong.
+    #[must_use]
+    pub fn placed(&self, problem: String) -> String {
+        let about = |setting: &&&Named| {
+            problem.strip_prefix(setting.name).is_some_and(|rest| rest.starts_with(':'))
+                && !setting.is_secret()
+        };
+        let origin = named::ALL.iter().find(about).map(|setting| self.named(setting, &mut Vec::new()).1);
+        match origin {
+            Some(Origin::File(place)) => format!("{place}: {problem}"),
+            _ => problem,
+        }
+    }
+
+    /// Refuses names that are no setting, as everything does that reads the configuration.
+    ///
+    /// # Errors
+    /// Each of them, with file and line.
+    pub fn known(&self) -> Result<(), Refusal> {
+        let problems = self.unknown();
+        if problems.is_empty() { Ok(()) } else { Err(Refusal::configuration(problems.join("\n"))) }
     }
 
     /// Variables with our prefix that set nothing: a slip of the pen, most likely.
@@ -196,6 +223,18 @@ fn refused(name: &str, place: &str, is_file: bool) -> Option<String> {
         return None;
     }
     Some(format!("{place}: {name} is no setting{}", suggestion(name, known.iter().map(String::as_str))))
+}
+
+/// Why a value of the file is of the wrong type, if it is.
+fn mistyped(name: &str, entry: &Entry) -> Option<String> {
+    let (place, form) = (&entry.place, entry.form);
+    let is_text = |setting: &&&Named| {
+        let file = name.strip_suffix("_file").filter(|_| setting.is_secret());
+        file == Some(setting.name) || (setting.name == name && setting.kind == Kind::Text)
+    };
+    named::ALL.iter().find(is_text)?;
+    (!matches!(form, "string" | "array"))
+        .then(|| format!("{place}: {name}: must be text in quotes, not of the type {form}"))
 }
 
 /// Every name that may stand in the file, or after `--set`.

@@ -114,6 +114,7 @@ impl Config {
             limits,
             warnings: layers.unknown_variables(),
         };
+        checked.problems = checked.problems.into_iter().map(|problem| layers.placed(problem)).collect();
         checked.into_result(config.warned())
     }
 }

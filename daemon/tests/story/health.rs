@@ -61,8 +61,13 @@ fn a_drained_daemon_is_gone() {
 fn the_settings_of_every_room_are_told() {
     each_store(async |world| {
         let told = world.client.get("/system/limits").await.expect(200);
-        let names: Vec<&str> =
-            told.as_array().into_iter().flatten().filter_map(|limit| limit["name"].as_str()).collect();
+        assert_eq!(told.get("next_cursor"), None);
+        let names: Vec<&str> = told["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|limit| limit["name"].as_str())
+            .collect();
         let known: Vec<&str> = sl_daemon::settings::catalogue().iter().map(|setting| setting.name).collect();
         assert_eq!(names, known);
     });

@@ -13,7 +13,7 @@ const KNOWN: [&str; 6] = ["limit", "cursor", "since", "until", "status", "count"
 
 fn read(text: &str) -> Result<(PageRequest, Filters), Fault> {
     let mut query = Query::parse(text, &KNOWN.map(str::to_owned))?;
-    Ok((query.page()?, query.read()?))
+    Ok((query.page(25)?, query.read()?))
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! What tells about an account's work and steers it: pauses, why, limits, audit, events, dead letters.
 
+use std::sync::Arc;
+
 use actix_web::http::Method;
 use serde::Deserialize;
 use sl_actors::{
     Fault,
     caller::Scope,
+    page::Page,
     pause::{ListPauses, NewPause, PauseView, Resume, Target},
     services::{
         control::{AccountLimits, AuditFilter, AuditView, LimitView, ListAudit},
@@ -20,9 +23,11 @@ use uuid::Uuid;
 
 use crate::{
     events::follow,
+    front::Front,
     input::Input,
     operation::{Operation, operation},
     routes::system::{pause, resume},
+    settings::ACCOUNT_STREAMS,
 };
 
 const PAUSES: &str = "/accounts/{account}/pauses";
@@ -74,8 +79,9 @@ pub(super) fn table() -> Vec<Operation> {
             .action(|input: Input| Ok(Why(input.id("id")?))),
         operation(Method::GET, "/accounts/{account}/limits", "limits.get", "The limits of an account")
             .with::<LimitView>()
-            .columns(&["name", "text", "source", "current"])
-            .action(|_: Input| Ok(AccountLimits)),
+            .told("A rate's current is how many requests a second of it were used of late; it is refused at its value.")
+            .short_pages(&["name", "text", "source", "current"])
+            .read(limits),
         operation(Method::GET, "/accounts/{account}/audit", "audit.list", "Who did what, and when")
             .scope(Scope::Admin)
             .with::<AuditView>()
@@ -95,6 +101,15 @@ pub(super) fn table() -> Vec<Operation> {
         .stream(follow),
     ]);
     all
+}
+
+async fn limits(front: Arc<Front>, input: Input) -> Result<Page<LimitView>, Fault> {
+    let account = input.id("account")?;
+    let mut kept_elsewhere = front.runtime.uses(account);
+    kept_elsewhere.extend(front.limiter.rates_of(&input.caller, account));
+    kept_elsewhere.push((&ACCOUNT_STREAMS, Some(front.live.of(account))));
+    let limits = AccountLimits { page: input.page, kept_elsewhere };
+    front.runtime.perform(account, input.caller, None, limits).await
 }
 
 fn dead_letters() -> Vec<Operation> {

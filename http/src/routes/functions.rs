@@ -5,7 +5,9 @@ use sl_actors::{
     caller::Scope,
     pause::{NewPause, Resume, Target},
     services::{
-        executions::{Execute, ExecutionFilters, ExecutionView, ListExecutions},
+        executions::{
+            Execute, ExecutionFilters, ExecutionView, FetchExecution, FetchExecutionOf, ListExecutions,
+        },
         functions::{FetchFunction, FetchVersion, Function, FunctionVersionView, ListVersions},
     },
 };
@@ -19,6 +21,7 @@ use crate::{
         executions::{self, Wait},
         system::{pause, resume},
     },
+    settings::SOURCE_BODY_LIMIT,
 };
 
 const ONE: &str = "/accounts/{account}/functions/{function}";
@@ -26,6 +29,8 @@ const VERSIONS: &str = "/accounts/{account}/functions/{function}/versions";
 const VERSION: &str = "/accounts/{account}/functions/{function}/versions/{version}";
 const EXECUTE: &str = "/accounts/{account}/functions/{function}/execute";
 const EXECUTIONS: &str = "/accounts/{account}/functions/{function}/executions";
+const EXECUTION: &str = "/accounts/{account}/functions/{function}/executions/{execution}";
+const ANY_EXECUTION: &str = "/accounts/{account}/functions/executions/{execution}";
 const PAUSE: &str = "/accounts/{account}/functions/{function}/pause";
 const RESUME: &str = "/accounts/{account}/functions/{function}/resume";
 
@@ -38,6 +43,10 @@ const PLACE: Place = Place {
 
 pub(super) fn table() -> Vec<Operation> {
     let mut all = resource::<Function>(PLACE);
+    // A source of the size allowed is longer where JSON writes it.
+    for operation in all.iter_mut().filter(|operation| operation.mutates() && operation.takes_body()) {
+        operation.body_limit = Some(&SOURCE_BODY_LIMIT);
+    }
     // One is answered with its source, which lists leave out.
     all.retain(|operation| operation.id != "functions.get");
     all.extend([
@@ -73,6 +82,14 @@ pub(super) fn table() -> Vec<Operation> {
                     filters: input.query,
                 })
             }),
+        operation(Method::GET, EXECUTION, "functions.executions.get", "Read an execution of a function").action(
+            |input: Input| {
+                let (function_id, execution_id) = (input.id("function")?, input.id("execution")?);
+                Ok(FetchExecutionOf { function_id, execution_id })
+            },
+        ),
+        operation(Method::GET, ANY_EXECUTION, "functions.execution", "Read an execution of whatever function")
+            .action(|input: Input| Ok(FetchExecution(input.id("execution")?))),
         operation(Method::POST, PAUSE, "functions.pause", "Pause a function")
             .told("Its queued executions wait; what runs goes on.")
             .scope(Scope::Write)

@@ -83,8 +83,8 @@ fn about() -> Vec<Operation> {
         operation(Method::GET, "/system/limits", "system.limits", "Every setting that is a number")
             .operator()
             .with::<LimitView>()
-            .columns(&["name", "text", "source"])
-            .action(|_: Input| Ok(SystemLimits)),
+            .short_pages(&["name", "text", "source"])
+            .action(|input: Input| Ok(SystemLimits(input.page))),
         operation(
             Method::GET,
             "/system/duties",
@@ -93,8 +93,8 @@ fn about() -> Vec<Operation> {
         )
         .operator()
         .with::<DutyView>()
-        .columns(&["name", "status", "waiting", "running", "later", "dead"])
-        .action(|_: Input| Ok(Duties)),
+        .short_pages(&["name", "status", "waiting", "running", "later", "dead"])
+        .action(|input: Input| Ok(Duties(input.page))),
         operation(Method::GET, "/system/duties/{duty}", "system.duties.get", "Read a duty")
             .operator()
             .action(|input: Input| Ok(FetchDuty(input.name("duty")?))),

@@ -28,6 +28,17 @@ async fn an_account_is_created_read_changed_and_listed() {
     let late = change("\"1\"", "Eve").await;
     assert_eq!((late.status, late.problem().as_str()), (StatusCode::PRECONDITION_FAILED, "version_mismatch"));
     assert_eq!(change("*", "Joan").await.json()["owner"], "Joan");
+    let listed = change("\"9\", \"3\", \"1\"", "Ada").await;
+    assert_eq!(
+        (listed.status, &listed.json()["version"]),
+        (StatusCode::OK, &json!(4)),
+        "one of the list matches"
+    );
+    for none in ["W/\"4\"", "\"9\", \"8\"", "\"four\""] {
+        let refused = change(none, "Eve").await;
+        assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED, "{none}: {refused:?}");
+    }
+    assert_eq!(change("4", "Eve").await.status, StatusCode::BAD_REQUEST);
 
     for _ in 0..3 {
         server.account().await;

@@ -22,6 +22,15 @@ fn no_two_types_share_a_name() {
 }
 
 #[test]
+fn the_codes_of_problems_are_a_closed_set() {
+    let document = openapi::document(&routes::all());
+    let code = &document["components"]["schemas"]["Problem"]["properties"]["code"];
+    let codes: Vec<&str> =
+        code["enum"].as_array().into_iter().flatten().filter_map(|code| code.as_str()).collect();
+    assert_eq!(codes, sl_actors::Code::ALL.map(sl_actors::Code::as_str), "{code}");
+}
+
+#[test]
 fn operations_are_named_once_and_belong_to_a_group() {
     let table = routes::all();
     let mut ids: Vec<&str> = table.iter().map(|operation| operation.id.as_str()).collect();

@@ -146,6 +146,11 @@ async fn who_asks_too_often_is_told_when_to_come_back() {
     let refused = refused.expect("the sixth within a second is refused");
     assert_eq!((refused.problem().as_str(), refused.header("retry-after")), ("rate_limited", Some("1")));
     assert_eq!(refused.json()["setting"], "http.token_rate");
+    assert_eq!(
+        ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "ratelimit-policy"]
+            .map(|name| refused.header(name)),
+        [Some("5"), Some("0"), Some("1"), Some("5;w=1")]
+    );
     server.stop().await;
 }
 

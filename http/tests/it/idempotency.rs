@@ -35,6 +35,10 @@ async fn fifty_equal_requests_at_once_have_one_effect() {
     let later = create(&server, "one-key", "Ada").await;
     assert_eq!((later.status, later.header("idempotency-replayed")), (StatusCode::CREATED, Some("true")));
     assert_eq!((later.json(), later.header("etag")), (made[0].json(), Some("\"1\"")));
+    assert!(
+        later.header("location").is_some_and(|place| Some(place) == made[0].header("location")),
+        "{later:?}"
+    );
     let other = create(&server, "one-key", "Grace").await;
     assert_eq!((other.status.as_u16(), other.problem().as_str()), (422, "idempotency_mismatch"));
     server.stop().await;

@@ -91,7 +91,7 @@ export function AccountPage() {
         ) : null}
       </Section>
       <Section title="Limits">
-        <LimitTable limits={limits.data ?? []} />
+        <LimitTable limits={limits.data?.items ?? []} />
       </Section>
     </Page>
   );

@@ -32,7 +32,7 @@ export function DutiesPage() {
     <Page title="Duties">
       <Trouble error={duties.error ?? turn.error} />
       <Table
-        items={duties.data ?? []}
+        items={duties.data?.items ?? []}
         keyOf={(duty) => duty.name}
         empty="No duty runs in this daemon."
         columns={[

@@ -164,6 +164,7 @@ pub const SERVICE: Service = Service {
     capabilities: &["schedule", "dispatch", "preview", "backfill", "trigger", "pause", "events"],
     tables: &[Job::TABLE, JobState::TABLE, Run::TABLE],
     quotas: &[(&MAX_JOBS, Job::TABLE)],
+    uses: Some(retention::uses),
     actions: &[devpack::SCHEDULE],
     duties: |_| vec![Arc::new(Automation), Arc::new(Outcomes), Arc::new(Retention)],
     hear: Some(hear::hear),

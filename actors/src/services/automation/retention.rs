@@ -9,8 +9,10 @@ use uuid::Uuid;
 use super::{RUNS_KEPT, RUNS_KEPT_FOR, named::RunStatus, run::Run};
 use crate::{
     Core,
+    action::Tenant,
     duty::{Attempt, Duty, Outcome},
     retention,
+    services::count_at,
     settings::{Setting, Settings},
 };
 
@@ -50,6 +52,14 @@ impl Duty for Retention {
     fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
         Box::pin(retention::round(core, attempt, &EVERY, retention::each_account(core, sweep)))
     }
+}
+
+/// What stands against the limits of an account's runs.
+pub(super) fn uses(tenant: &Tenant) -> BoxFuture<'_, Result<Vec<(&'static Setting, u64)>, Fault>> {
+    Box::pin(async move {
+        let ended = RunStatus::ALL.iter().filter(|status| status.is_final()).map(|status| status.as_str());
+        Ok(vec![(&RUNS_KEPT, count_at::<Run>(tenant, ended).await?)])
+    })
 }
 
 fn sweep(core: &Core, account: Uuid, settings: Settings) -> BoxFuture<'_, Result<(), Fault>> {

@@ -7,6 +7,7 @@ use sl_store::{Event, EventQuery, Fault, Position, SYSTEM};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::REFUSED;
 use crate::{
     action::{Action, Order, Tenant},
     page::{Page, PageRequest},
@@ -38,7 +39,7 @@ pub struct AuditView {
     /// In which request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// `succeeded` or `failed`.
+    /// `succeeded`, `failed` or, of a request that was, `refused`.
     pub outcome: &'static str,
     /// What else there is to say.
     pub data: Value,
@@ -46,9 +47,12 @@ pub struct AuditView {
 
 impl From<Event> for AuditView {
     fn from(event: Event) -> Self {
-        let failed = ["failed", "timed_out", "refused", "dead_letter.created"];
-        let outcome =
-            if failed.iter().any(|ending| event.kind.ends_with(ending)) { "failed" } else { "succeeded" };
+        let failed = ["failed", "timed_out", "dead_letter.created"];
+        let outcome = match event.kind.as_str() {
+            REFUSED => "refused",
+            kind if failed.iter().any(|ending| kind.ends_with(ending)) => "failed",
+            _ => "succeeded",
+        };
         Self {
             id: event.position.to_string(),
             at: event.at,
@@ -112,6 +116,7 @@ impl Action for ListAudit {
             until: self.page.until,
             limit: STEP.max(self.page.limit + 1),
         };
+        tenant.core.refusals.settled().await;
         let (mut items, mut looked_at) = (Vec::new(), 0);
         let next = loop {
             let events = tenant.core.store.events(query.clone()).await?;

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     action::{Action, Order, Tenant},
+    page::{Page, PageRequest},
     services,
     settings::{self, Scope, Setting, Settings, Unit},
 };
@@ -33,7 +34,7 @@ pub struct LimitView {
     pub max: u64,
     /// Whether an operator can set it for one account.
     pub per_account: bool,
-    /// What stands against it now, where something is counted.
+    /// What stands against it now, where something is counted; of a rate, how much of it was used of late.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current: Option<u64>,
 }
@@ -64,36 +65,50 @@ fn view(setting: &Setting, settings: &Settings, current: Option<u64>) -> LimitVi
     }
 }
 
-/// Every limit that holds for the account it is run for, with what stands against each quota.
-#[derive(Clone, Copy, Debug)]
-pub struct AccountLimits;
+/// A page of the limits that hold for the account it is run for, by name, with what stands against each where that is
+/// counted.
+#[derive(Clone, Debug, Default)]
+pub struct AccountLimits {
+    /// Which page.
+    pub page: PageRequest,
+    /// Limits that are kept elsewhere, with what stands against each.
+    pub kept_elsewhere: Vec<(&'static Setting, Option<u64>)>,
+}
 
 impl Action for AccountLimits {
-    type Output = Vec<LimitView>;
+    type Output = Page<LimitView>;
     const ORDER: Order = Order::Concurrent;
     const WHILE_SUSPENDED: bool = true;
 
-    async fn run(self, tenant: &Tenant) -> Result<Vec<LimitView>, Fault> {
-        let mut uses = BTreeMap::new();
+    async fn run(self, tenant: &Tenant) -> Result<Page<LimitView>, Fault> {
+        let of_account = settings::catalogue().into_iter().filter(|setting| setting.scope == Scope::Account);
+        let mut limits: BTreeMap<&str, (&Setting, Option<u64>)> =
+            of_account.map(|setting| (setting.name, (setting, None))).collect();
         for (setting, table) in services::ALL.iter().flat_map(|service| service.quotas) {
             let count = tenant.core.store.count_rows(table, Some(tenant.account_id), Vec::new()).await?;
-            uses.insert(setting.name, count);
+            limits.insert(setting.name, (setting, Some(count)));
         }
-        let of_account = |setting: &&&Setting| setting.scope == Scope::Account;
-        let seen = |setting: &&Setting| view(setting, &tenant.settings, uses.get(setting.name).copied());
-        Ok(settings::catalogue().iter().filter(of_account).map(seen).collect())
+        for uses in services::ALL.iter().filter_map(|service| service.uses) {
+            let counted = uses(tenant).await?.into_iter();
+            limits.extend(counted.map(|(setting, count)| (setting.name, (setting, Some(count)))));
+        }
+        limits.extend(self.kept_elsewhere.into_iter().map(|limit| (limit.0.name, limit)));
+        let limits = limits.into_values();
+        let seen = limits.map(|(setting, current)| view(setting, &tenant.settings, current)).collect();
+        self.page.by_name(tenant, "limits", seen, |limit| limit.name)
     }
 }
 
-/// Every setting of the daemon; run for the system.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemLimits;
+/// A page of the settings of the daemon, by name; run for the system.
+#[derive(Clone, Debug, Default)]
+pub struct SystemLimits(pub PageRequest);
 
 impl Action for SystemLimits {
-    type Output = Vec<LimitView>;
+    type Output = Page<LimitView>;
     const ORDER: Order = Order::Concurrent;
 
-    async fn run(self, tenant: &Tenant) -> Result<Vec<LimitView>, Fault> {
-        Ok(tenant.core.catalogue.iter().map(|setting| view(setting, &tenant.settings, None)).collect())
+    async fn run(self, tenant: &Tenant) -> Result<Page<LimitView>, Fault> {
+        let all = tenant.core.catalogue.iter().map(|setting| view(setting, &tenant.settings, None)).collect();
+        self.0.by_name(tenant, "settings", all, |limit| limit.name)
     }
 }

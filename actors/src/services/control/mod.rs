@@ -1,7 +1,7 @@
 //! The control plane: what operators and tenants see of the running system, and how it keeps itself tidy.
 //!
 //! Limits are told with value, source and use. The audit reads the event log newest first: who did what, when, from
-//! where, in which request. Two duties recur: one forgets old events, one removes stored answers and pauses whose time
+//! where, in which request; what was refused stands among it. Two duties recur: one forgets old events, one removes stored answers and pauses whose time
 //! is over.
 
 mod audit;
@@ -11,6 +11,7 @@ mod expiry;
 mod limits;
 mod position;
 mod reader;
+mod refusals;
 mod status;
 
 pub use audit::{AuditFilter, AuditView, ListAudit};
@@ -20,6 +21,8 @@ pub use expiry::{EventRetention, RecordExpiry};
 pub use limits::{AccountLimits, LimitView, SystemLimits};
 pub use position::ReaderPosition;
 pub use reader::{EventReader, READER_DUTY};
+pub use refusals::{REFUSED, Refusals, Refused};
+pub(crate) use refusals::{REQUEST, RefusalWriter};
 pub use status::{Duties, DutyView, FetchDuty, StoreView, SystemStatus, SystemView};
 
 use std::sync::Arc;
@@ -74,12 +77,23 @@ pub const READER_POLL: Setting = Setting::millis(
 pub const READER_PAGE: Setting =
     Setting::count("events.reader_page", 200, 1, 1_000, "How many events services are let hear in one step.");
 
+/// How many refused requests wait to be written.
+pub const REFUSALS_QUEUE: Setting = Setting::count(
+    "events.refusals_queue",
+    4_096,
+    1,
+    1_000_000,
+    "How many refused requests may wait in one daemon to be written down for the audit; further ones are only counted.",
+);
+
 pub(crate) const SETTINGS: &[&Setting] =
-    &[&EVENTS_KEPT_FOR, &TIDY_EVERY, &TIDY_BATCH, &TIDYINGS, &READER_POLL, &READER_PAGE];
+    &[&EVENTS_KEPT_FOR, &TIDY_EVERY, &TIDY_BATCH, &TIDYINGS, &READER_POLL, &READER_PAGE, &REFUSALS_QUEUE];
+
+const NAME: &str = "control";
 
 /// The service.
 pub const SERVICE: Service = Service {
-    name: "control",
+    name: NAME,
     domain: "operations",
     layer: "engine",
     capabilities: &["pause", "resume", "why", "limits", "audit", "events", "status"],

@@ -12,6 +12,7 @@ use crate::{
     Core,
     action::{Action, Order, Tenant},
     duty::DutyStatus,
+    page::{Page, PageRequest},
     services::{
         neo::NeoView,
         secrets::{self, RotationProgress},
@@ -128,16 +129,16 @@ async fn duties(core: &Core) -> Vec<DutyView> {
     views
 }
 
-/// Every duty; run for the system.
-#[derive(Clone, Copy, Debug)]
-pub struct Duties;
+/// A page of the duties, by name; run for the system.
+#[derive(Clone, Debug, Default)]
+pub struct Duties(pub PageRequest);
 
 impl Action for Duties {
-    type Output = Vec<DutyView>;
+    type Output = Page<DutyView>;
     const ORDER: Order = Order::Concurrent;
 
-    async fn run(self, tenant: &Tenant) -> Result<Vec<DutyView>, Fault> {
-        Ok(duties(&tenant.core).await)
+    async fn run(self, tenant: &Tenant) -> Result<Page<DutyView>, Fault> {
+        self.0.by_name(tenant, "duties", duties(&tenant.core).await, |duty| duty.status.name)
     }
 }
 

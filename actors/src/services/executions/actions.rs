@@ -126,6 +126,30 @@ impl Action for FetchExecution {
     }
 }
 
+/// Reads one execution of a function.
+#[derive(Debug)]
+pub struct FetchExecutionOf {
+    /// The function.
+    pub function_id: Uuid,
+    /// The execution; one of another function is told as a missing one.
+    pub execution_id: Uuid,
+}
+
+impl Action for FetchExecutionOf {
+    type Output = ExecutionView;
+    const ORDER: Order = Order::Concurrent;
+    const WHILE_SUSPENDED: bool = true;
+
+    async fn run(self, tenant: &Tenant) -> Result<ExecutionView, Fault> {
+        let execution: Execution = tenant.core.store.get(tenant.key(self.execution_id)).await?;
+        if execution.function_id == self.function_id {
+            execution.view()
+        } else {
+            Err(Fault::not_found(Execution::TABLE.noun))
+        }
+    }
+}
+
 /// What a list of executions is narrowed by.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -103,6 +103,8 @@ pub struct Execution {
     pub trigger: Trigger,
     /// The request behind it, where there was one.
     pub request_id: Option<String>,
+    /// From where that request came, where there was one.
+    pub origin: Option<String>,
     /// Who is told of its end.
     pub sequel: Option<Sequel>,
     /// Where it stands.
@@ -175,6 +177,7 @@ impl Entity for Execution {
             Column::nullable("signature", Kind::Bytes),
             Column::nullable("sequel_duty", Kind::Text),
             Column::nullable("sequel_subject", Kind::Uuid),
+            Column::nullable("origin", Kind::Text),
         ],
         uniques: &[],
     };
@@ -215,6 +218,7 @@ impl Entity for Execution {
             signature.into(),
             sequel_duty.into(),
             sequel_subject.into(),
+            self.origin.clone().into(),
         ]
     }
 
@@ -245,6 +249,7 @@ impl Entity for Execution {
                 (Some(duty), Some(subject)) => Some(Sequel { duty, subject }),
                 _ => None,
             },
+            origin: cells.maybe_text()?,
         })
     }
 
@@ -258,6 +263,7 @@ impl Entity for Execution {
             version_id: Uuid::from_u128(4),
             trigger: Trigger { kind: "api".to_owned(), id: None, actor: "operator:sample".to_owned() },
             request_id: None,
+            origin: None,
             sequel: None,
             status: Status::Queued,
             input: json("{}"),
@@ -276,6 +282,7 @@ impl Entity for Execution {
             head: Head::new(Uuid::from_u128(1), Uuid::from_u128(5), at),
             trigger: Trigger { id: Some(Uuid::from_u128(6)), ..bare.trigger.clone() },
             request_id: Some("sample".to_owned()),
+            origin: Some("192.0.2.1".to_owned()),
             sequel: Some(Sequel { duty: "executions".to_owned(), subject: Uuid::from_u128(7) }),
             status: Status::Failed,
             output: Some(json(r#"{"b":1e2,"a":"\u0000"}"#)),

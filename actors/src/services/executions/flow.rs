@@ -54,6 +54,7 @@ pub(super) async fn begin(tenant: &Tenant, beginning: Beginning) -> Result<Execu
     let head = Head::new(tenant.account_id, tenant.next_id(), tenant.now());
     let mut execution = Execution::new(head, &ready, input, trigger);
     execution.request_id.clone_from(&tenant.caller.request_id);
+    execution.origin.clone_from(&tenant.caller.origin);
     let core = &tenant.core;
     let around = Around { duty: DUTY, account: tenant.account_id, gates: &[ready.function_id] };
     let free = !wait.is_zero() && core.mirror.holding(around, tenant.now()).is_empty();

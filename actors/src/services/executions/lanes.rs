@@ -84,6 +84,11 @@ impl Lanes {
         }
     }
 
+    /// How many runs of an account or a function there are.
+    pub(super) fn running(&self, id: Uuid) -> usize {
+        self.lanes().get(&id).map_or(0, |lane| lane.running)
+    }
+
     /// The accounts and functions for whose places somebody waits.
     pub(super) fn awaited(&self) -> Vec<Uuid> {
         self.lanes().iter().filter(|(_, lane)| lane.waiting > 0).map(|(id, _)| *id).collect()

@@ -48,7 +48,7 @@ use sl_store::Entity as _;
 
 pub(crate) use self::record::cancel_queued;
 pub use self::{
-    actions::{Cancel, Execute, ExecutionFilters, FetchExecution, ListExecutions, Replay},
+    actions::{Cancel, Execute, ExecutionFilters, FetchExecution, FetchExecutionOf, ListExecutions, Replay},
     duty::Executions,
     entity::{Execution, Json, Signature, Status, Trigger},
     kinds::{Acting, ActionKind, ActionKinds},
@@ -180,7 +180,7 @@ pub const SERVICE: Service = Service {
     layer: "engine",
     capabilities: &["execute", "cancel", "replay", "logs", "sign"],
     tables: &[Execution::TABLE],
-    quotas: &[],
+    uses: Some(retention::uses),
     duties: |_| vec![Arc::new(Executions), Arc::new(Actions), Arc::new(Retention)],
     explain: Some(explain::explain),
     ..Service::NOTHING

@@ -49,7 +49,7 @@ impl Execution {
             subject: self.head.id,
             actor: self.trigger.actor.clone(),
             request_id: self.request_id.clone(),
-            origin: None,
+            origin: self.origin.clone(),
             data,
         }
     }

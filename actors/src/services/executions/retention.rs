@@ -7,13 +7,15 @@ use sl_store::{Cell, Fault, Filter};
 use uuid::Uuid;
 
 use super::{
-    KEPT, KEPT_FOR,
+    ACCOUNT_CONCURRENCY, KEPT, KEPT_FOR, QUEUE,
     entity::{Execution, Status},
 };
 use crate::{
     Core,
+    action::Tenant,
     duty::{Attempt, Duty, Outcome},
     retention,
+    services::count_at,
     settings::{Setting, Settings},
 };
 
@@ -53,6 +55,19 @@ impl Duty for Retention {
     fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
         Box::pin(retention::round(core, attempt, &EVERY, retention::each_account(core, sweep)))
     }
+}
+
+/// What stands against the limits of an account's executions.
+pub(super) fn uses(tenant: &Tenant) -> BoxFuture<'_, Result<Vec<(&'static Setting, u64)>, Fault>> {
+    Box::pin(async move {
+        let ended = Status::ALL.into_iter().filter(|status| status.is_final()).map(Status::as_str);
+        let running = tenant.core.executions.lanes.running(tenant.account_id);
+        Ok(vec![
+            (&ACCOUNT_CONCURRENCY, running as u64),
+            (&QUEUE, count_at::<Execution>(tenant, [Status::Queued.as_str()]).await?),
+            (&KEPT, count_at::<Execution>(tenant, ended).await?),
+        ])
+    })
 }
 
 fn sweep(core: &Core, account: Uuid, settings: Settings) -> BoxFuture<'_, Result<(), Fault>> {

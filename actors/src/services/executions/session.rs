@@ -128,7 +128,7 @@ impl Session {
             subject: self.execution.head.id,
             actor: self.execution.trigger.actor.clone(),
             request_id: self.execution.request_id.clone(),
-            origin: None,
+            origin: self.execution.origin.clone(),
         };
         let resolved = secrets::resolve(&self.core, account, names, &purpose).await?;
         self.untold.extend(resolved.event);

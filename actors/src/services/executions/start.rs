@@ -81,6 +81,7 @@ impl Execution {
             version_id: ready.version_id,
             trigger,
             request_id: None,
+            origin: None,
             sequel: None,
             status: Status::Queued,
             input,

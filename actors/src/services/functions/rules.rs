@@ -23,7 +23,12 @@ pub(super) async fn check(
         let found = definition.secrets.len();
         check.broken("/secrets", "entries", format!("must name at most {most} secrets, not {found}"));
     }
-    check.finish()?;
+    let (found, most) = (source.map_or(0, str::len) as u64, settings.count(&MAX_SOURCE));
+    check.finish().map_err(
+        |fault| {
+            if found > most { fault.limited(MAX_SOURCE.name, most, found) } else { fault }
+        },
+    )?;
     for name in secrets::missing(&tenant.core, tenant.account_id, &definition.secrets).await? {
         check.broken("/secrets", "missing", format!("there is no secret {name:?}"));
     }

@@ -197,6 +197,7 @@ pub const SERVICE: Service = Service {
     capabilities: &["dispatch", "aggregate", "resolve", "callback", "deliver"],
     tables: &[OracleSource::TABLE, OracleRequest::TABLE, OracleGate::TABLE],
     quotas: &[(&MAX_SOURCES, OracleSource::TABLE)],
+    uses: Some(requests::uses),
     actions: &[devpack::CREATE_REQUEST],
     duties: |_| {
         vec![

@@ -159,6 +159,19 @@ pub(super) async fn wait(
     Ok(wait)
 }
 
+/// How many turns at a gate are taken by now and not yet there again.
+pub(super) async fn used(core: &Core, account: Uuid, id: Uuid, rate: Rate) -> Result<u64, Fault> {
+    let (gate, _) = OracleGate::find(core, Key::new(account, id)).await?;
+    let now = core.clock.now();
+    let missing = rate.bound(gate.filled_at, now) - now;
+    let (missing, each) =
+        (missing.num_microseconds(), rate.each().num_microseconds().filter(|each| *each > 0));
+    let used = missing
+        .zip(each)
+        .map_or(0, |(missing, each)| missing.max(0).unsigned_abs().div_ceil(each.unsigned_abs()));
+    Ok(used)
+}
+
 /// What becomes of an item that wants a turn.
 pub(super) enum Turn {
     /// It has one.

@@ -3,16 +3,18 @@
 use std::{collections::HashSet, time::Duration};
 
 use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sl_store::{Batch, Cell, Code, Entity as _, Fault, Filter, Head, NewWork};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    DUTY, MAX_ASKED, MAX_OPEN, PAYLOAD, TTL, ask,
+    ACCOUNT_RATE, DUTY, MAX_ASKED, MAX_OPEN, PAYLOAD, TTL, ask,
     ask::Said,
     ending::{self, TRIES},
     judge::{Answer, AnswerStatus, Method},
+    rate::{self, Rate},
     request::{OracleRequest, Question, RequestStatus},
     source::{OracleSource, ResultType},
     text::JsonText,
@@ -23,8 +25,8 @@ use crate::{
     check::Check,
     page::{Page, PageRequest},
     resource,
-    services::functions::Function,
-    settings::{read_duration, write_duration},
+    services::{count_at, functions::Function},
+    settings::{Setting, read_duration, write_duration},
 };
 
 /// Asks one source or several.
@@ -41,6 +43,21 @@ impl Action for CreateRequest {
     }
 }
 
+/// What stands against the limits of an account's requests.
+pub(super) fn uses(tenant: &Tenant) -> BoxFuture<'_, Result<Vec<(&'static Setting, u64)>, Fault>> {
+    Box::pin(async move {
+        let account = tenant.account_id;
+        let rate = Rate::per_second(tenant.settings.count(&ACCOUNT_RATE));
+        Ok(vec![
+            (&MAX_OPEN, count_at::<OracleRequest>(tenant, OPEN.map(RequestStatus::as_str)).await?),
+            (&ACCOUNT_RATE, rate::used(&tenant.core, account, account, rate).await?),
+        ])
+    })
+}
+
+/// The states in which a request is open.
+const OPEN: [RequestStatus; 2] = [RequestStatus::Pending, RequestStatus::Running];
+
 /// Adds a request with its items, its event and the guard of its quota to a batch.
 pub(super) async fn create(
     tenant: &Tenant,
@@ -54,7 +71,7 @@ pub(super) async fn create(
         batch.enqueue(NewWork::new(tenant.next_id(), DUTY, account, id, tenant.now()).gate(*source));
     }
     batch.enqueue(NewWork::new(tenant.next_id(), ending::DUTY, account, id, request.expires_at));
-    let open = [RequestStatus::Pending, RequestStatus::Running].map(|status| Cell::from(status.as_str()));
+    let open = OPEN.map(|status| Cell::from(status.as_str()));
     let open = vec![Filter::In("status", open.to_vec())];
     batch.at_most::<OracleRequest>(account, open, tenant.settings.count(&MAX_OPEN), MAX_OPEN.name);
     batch.event(request.event(tenant.caller.actor.clone()));

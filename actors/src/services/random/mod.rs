@@ -77,6 +77,7 @@ pub const SERVICE: Service = Service {
     domain: "randomness",
     layer: "security",
     capabilities: &["generate", "replay", "history", "verify"],
+    quotas: &[(&KEPT, RandomValue::TABLE)],
     tables: &[RandomValue::TABLE, RandomCounter::TABLE],
     actions: devpack::ACTIONS,
     duties: |_| vec![Arc::new(Retention)],

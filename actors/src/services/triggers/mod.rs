@@ -159,6 +159,7 @@ pub const SERVICE: Service = Service {
     capabilities: &["cron", "event", "webhook", "fire", "redeliver", "rotate", "pause"],
     tables: &[Trigger::TABLE, TriggerState::TABLE, TriggerSecret::TABLE, Delivery::TABLE],
     quotas: &[(&MAX_TRIGGERS, Trigger::TABLE)],
+    uses: Some(retention::uses),
     actions: &[devpack::REGISTER],
     duties: |_| vec![Arc::new(Schedules), Arc::new(Deliveries), Arc::new(Outcomes), Arc::new(Retention)],
     sealed: &[TriggerSecret::TABLE],

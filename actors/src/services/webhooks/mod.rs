@@ -118,6 +118,7 @@ pub const SERVICE: Service = Service {
     capabilities: &["subscribe", "sign", "deliver", "redeliver", "rotate", "pause"],
     tables: &[Webhook::TABLE, WebhookDelivery::TABLE],
     quotas: &[(&MAX_WEBHOOKS, Webhook::TABLE)],
+    uses: Some(retention::uses),
     duties: |_| vec![Arc::new(Webhooks), Arc::new(Retention)],
     sealed: &[Webhook::TABLE],
     hear: Some(hear::hear),

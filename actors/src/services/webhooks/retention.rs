@@ -12,8 +12,10 @@ use super::{
 };
 use crate::{
     Core,
+    action::Tenant,
     duty::{Attempt, Duty, Outcome},
     retention,
+    services::count_at,
     settings::{Setting, Settings},
 };
 
@@ -53,6 +55,14 @@ impl Duty for Retention {
     fn perform<'a>(&'a self, core: &'a Arc<Core>, attempt: &'a Attempt) -> BoxFuture<'a, Outcome> {
         Box::pin(retention::round(core, attempt, &EVERY, retention::each_account(core, sweep)))
     }
+}
+
+/// What stands against the limits of an account's deliveries.
+pub(super) fn uses(tenant: &Tenant) -> BoxFuture<'_, Result<Vec<(&'static Setting, u64)>, Fault>> {
+    Box::pin(async move {
+        let ended = WebhookDeliveryStatus::FINAL.map(WebhookDeliveryStatus::as_str);
+        Ok(vec![(&DELIVERIES_KEPT, count_at::<WebhookDelivery>(tenant, ended).await?)])
+    })
 }
 
 fn sweep(core: &Core, account: Uuid, settings: Settings) -> BoxFuture<'_, Result<(), Fault>> {
