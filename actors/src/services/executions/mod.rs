@@ -45,7 +45,6 @@ use std::sync::Arc;
 
 use sl_store::Entity as _;
 
-pub(crate) use self::record::cancel_queued;
 pub use self::{
     actions::{Cancel, Execute, ExecutionFilters, FetchExecution, ListExecutions, Replay},
     duty::Executions,
@@ -62,6 +61,7 @@ pub use self::{
         ParamError, SignatureView, StackFrame,
     },
 };
+pub(crate) use self::{flow::as_it_stands, record::cancel_queued};
 use super::Service;
 use crate::settings::Setting;
 

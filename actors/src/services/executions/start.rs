@@ -52,7 +52,7 @@ pub async fn start(core: &Core, settings: &Settings, start: Start, batch: &mut B
     execution.request_id = start.request_id;
     execution.sequel = start.sequel;
     let queued = vec![Filter::Equal("status", Cell::from(Status::Queued.as_str()))];
-    batch.insert(&execution).enqueue(execution.work(core.ids.next(), head.created_at, None));
+    batch.insert(&execution).enqueue(execution.work(core.ids.next(), head.created_at));
     batch.at_most::<Execution>(start.account_id, queued, settings.count(&QUEUE), QUEUE.name);
     batch.event(execution.event());
     Ok(head.id)

@@ -204,6 +204,12 @@ impl ExecutionView {
     pub fn is_over(&self) -> bool {
         self.status.is_final() && !awaits(&self.actions)
     }
+
+    /// The HTTP status of an answer that has it: 202 while it goes on, or something that it queued is pending.
+    #[must_use]
+    pub fn answered_as(&self) -> u16 {
+        if self.is_over() { 200 } else { 202 }
+    }
 }
 
 /// A signature as it is answered.
