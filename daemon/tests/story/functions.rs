@@ -188,3 +188,37 @@ fn fifty_equal_executes_run_once() {
         assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
     });
 }
+
+#[test]
+fn why_begins_with_what_holds_an_execution() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let source = "() => new Promise((done) => setTimeout(done, 1500))";
+        let new = json!({"name": "narrow", "source": source, "limits": {"concurrency": 1}});
+        let made = world.client.post(&format!("{account}/functions"), &new).await.expect(201);
+        let execute = format!("{account}/functions/{}/execute?wait=0s", text(&made, "id"));
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let queued = world.client.post(&execute, &json!({})).await.expect(202);
+            ids.push(text(&queued, "id").to_owned());
+        }
+        let first = format!("{account}/executions/{}", ids[0]);
+        until(&world.client, &first, Duration::from_secs(20), |seen| seen["status"] == "running").await;
+        let why = format!("{account}/why");
+        let third = format!("{why}/{}", ids[2]);
+        let narrow = |why: &serde_json::Value| why["causes"][0]["code"] == "concurrency";
+        let held = until(&world.client, &third, Duration::from_secs(5), narrow).await;
+        assert_eq!((&held["kind"], &held["status"]), (&json!("execution"), &json!("queued")), "{held}");
+        for id in &ids[1..] {
+            let held = world.client.get(&format!("{why}/{id}")).await.expect(200);
+            let codes = held["causes"].as_array().expect("causes").iter().map(|cause| &cause["code"]);
+            assert!(!codes.clone().any(|code| code == "due" || code == "running"), "{held}");
+        }
+        let running = world.client.get(&format!("{why}/{}", ids[0])).await.expect(200);
+        assert_eq!(running["causes"][0]["code"], "running", "{running}");
+        let ended =
+            until(&world.client, &first, Duration::from_secs(20), |seen| seen["status"] == "succeeded");
+        let ended = ended.await;
+        assert!(text(&ended, "updated_at") >= text(&ended, "completed_at"), "{ended}");
+    });
+}

@@ -321,7 +321,10 @@ impl Session {
         let (core, mut batch) = (self.core.clone(), Batch::new());
         record::seal(&core, &mut self.execution)?;
         match self.hold {
-            None => batch.insert(&self.execution),
+            None => {
+                self.execution.head.updated_at = core.clock.now();
+                batch.insert(&self.execution)
+            }
             Some(hold) => {
                 batch.replace(&mut self.execution, core.clock.now());
                 batch.settle(self.settle(hold, Settlement::Remove))

@@ -265,6 +265,8 @@ pub struct ExecutionView {
     pub heap_peak: i64,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
     /// When the last attempt was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
@@ -314,6 +316,7 @@ impl Execution {
             cpu_time: millis(Duration::from_micros(self.cpu_micros.unsigned_abs())),
             heap_peak: self.heap_peak,
             created_at: self.head.created_at,
+            updated_at: self.head.updated_at,
             started_at: self.started_at,
             completed_at: self.completed_at,
             duration: took.map(|took| millis(took.unwrap_or_default())),
