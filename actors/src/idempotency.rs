@@ -1,6 +1,11 @@
 //! `Idempotency-Key`: the answer of a mutating request is stored in the batch that has its effect, so that a repeat
 //! gets the stored answer and no second effect, whatever was lost on the way.
 //!
+//! An execution has its effect before it is answered, for it may be waited for. The batch that begins it has a promise,
+//! which names it, and the answer takes the promise's place as it is given. A repeat that finds a promise is refused
+//! while this daemon answers the first request; where nobody here does, that answer is somebody else's or lost, and the
+//! execution is told as it stands.
+//!
 //! The stored answer is sealed, because some answers (a new token) carry what is shown only once.
 
 use std::{
@@ -9,12 +14,12 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sl_store::{Batch, Cell, Cells, Code, Column, Entity, Expect, Fault, Head, Key, Kind, Row, Table, Write};
 use uuid::Uuid;
 
-use crate::{Core, action::Tenant, settings::Setting};
+use crate::{Core, action::Tenant, services::executions, settings::Setting};
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Setting = Setting::millis(
@@ -25,6 +30,9 @@ pub const KEPT_FOR: Setting = Setting::millis(
     "How long the answer to a request with an Idempotency-Key is kept.",
 );
 
+/// The status of a record that is a promise; its body then is the id of the execution.
+const PROMISED: i64 = 0;
+
 /// The stored answer of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IdempotencyRecord {
@@ -32,7 +40,7 @@ pub struct IdempotencyRecord {
     pub head: Head,
     /// SHA-256 of the request: route, path, body.
     pub fingerprint: Vec<u8>,
-    /// The HTTP status answered.
+    /// The HTTP status answered; 0 where the answer is yet to come.
     pub status: i64,
     /// The body answered, sealed.
     pub body: Vec<u8>,
@@ -118,18 +126,12 @@ impl Drop for Flight {
 /// What a request with a key carries to the batch that has its effect.
 #[derive(Debug)]
 pub struct Ticket {
-    stub: Stub,
+    id: Uuid,
+    fingerprint: [u8; 32],
     status: u16,
     /// What the record must find: nothing, or the expired one it replaces.
     expect: Expect,
     _flight: Flight,
-}
-
-/// What outlives the request: enough to replace its stored answer, from whichever daemon has a newer one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stub {
-    id: Uuid,
-    fingerprint: [u8; 32],
 }
 
 /// The stored answer.
@@ -177,25 +179,47 @@ pub async fn admit(core: &Arc<Core>, account: Uuid, request: Keyed<'_>) -> Resul
     if let Some(record) = &found
         && record.expires_at > core.clock.now()
     {
-        return replay(core, record, &fingerprint).map(Admission::Replay);
+        return replay(core, record, &fingerprint, flight.is_some()).await.map(Admission::Replay);
     }
     let expect = found.map_or(Expect::Absent, |expired| Expect::Version(expired.head.version));
-    let flight = flight.ok_or_else(|| {
-        Fault::new(Code::InFlight, "a request with this idempotency key is still being answered")
-            .retry_after(std::time::Duration::from_secs(1))
-    })?;
-    let stub = Stub { id, fingerprint };
-    Ok(Admission::Fresh(Arc::new(Ticket { stub, status: request.status, expect, _flight: flight })))
+    let flight = flight.ok_or_else(in_flight)?;
+    Ok(Admission::Fresh(Arc::new(Ticket {
+        id,
+        fingerprint,
+        status: request.status,
+        expect,
+        _flight: flight,
+    })))
 }
 
-fn replay(core: &Core, record: &IdempotencyRecord, fingerprint: &[u8]) -> Result<Stored, Fault> {
+fn in_flight() -> Fault {
+    Fault::new(Code::InFlight, "a request with this idempotency key is still being answered")
+        .retry_after(std::time::Duration::from_secs(1))
+}
+
+/// What was answered; of a promise what is known, where this daemon is not about to keep it (`is_alone`).
+async fn replay(
+    core: &Core,
+    record: &IdempotencyRecord,
+    fingerprint: &[u8],
+    is_alone: bool,
+) -> Result<Stored, Fault> {
     if record.fingerprint != fingerprint {
         return Err(Fault::new(
             Code::IdempotencyMismatch,
             "this idempotency key was used before with another request",
         ));
     }
-    let body = core.keys.open(record.head.account_id, &sealed_as(record.head.id), &record.body)?;
+    if record.status == PROMISED && !is_alone {
+        return Err(in_flight());
+    }
+    let account = record.head.account_id;
+    let body = core.keys.open(account, &sealed_as(record.head.id), &record.body)?;
+    if record.status == PROMISED {
+        let execution = Uuid::from_slice(&body).map_err(Fault::internal)?;
+        let (status, view) = executions::as_it_stands(core, Key::new(account, execution)).await?;
+        return Ok(Stored { status, body: serde_json::to_vec(&view).map_err(Fault::internal)? });
+    }
     Ok(Stored { status: u16::try_from(record.status).unwrap_or(200), body: body.to_vec() })
 }
 
@@ -221,10 +245,50 @@ impl Ticket {
         &self,
         core: &Core,
         account: Uuid,
-        answer: (u16, &T),
+        (status, answer): (u16, &T),
         batch: &mut Batch,
     ) -> Result<(), Fault> {
-        self.stub.write(core, account, answer, self.expect, batch)
+        batch.writes.push(self.write(core, account, (i64::from(status), &written(answer)?), self.expect));
+        Ok(())
+    }
+
+    /// Adds to the batch that begins an execution the promise of an answer; it finds what an answer would have to find.
+    pub(crate) fn promise(&self, core: &Core, execution: Key, batch: &mut Batch) {
+        let answer = (PROMISED, execution.id.as_bytes().as_slice());
+        batch.writes.push(self.write(core, execution.account, answer, self.expect));
+    }
+
+    /// Stores the answer that was promised. A promise that has expired meanwhile is not kept.
+    ///
+    /// # Errors
+    /// What the store answers: then nothing may be answered, for a repeat could not be answered alike.
+    pub(crate) async fn keep<T: Serialize>(
+        &self,
+        tenant: &Tenant,
+        (status, answer): (u16, &T),
+    ) -> Result<(), Fault> {
+        let (core, promised) = (&tenant.core, Expect::Version(next_version(self.expect)));
+        let answer = (i64::from(status), &*written(answer)?);
+        let mut batch = Batch::new();
+        batch.writes.push(self.write(core, tenant.account_id, answer, promised));
+        match core.store.commit(batch).await {
+            Err(fault) if fault.code == Code::Conflict => Ok(()),
+            stored => stored,
+        }
+    }
+
+    fn write(&self, core: &Core, account: Uuid, (status, body): (i64, &[u8]), expect: Expect) -> Write {
+        let kept = TimeDelta::from_std(core.settings.duration(&KEPT_FOR)).unwrap_or(TimeDelta::days(1));
+        let now = core.clock.now();
+        let record = IdempotencyRecord {
+            head: Head { version: next_version(expect), ..Head::new(account, self.id, now) },
+            fingerprint: self.fingerprint.to_vec(),
+            status,
+            body: core.keys.seal(&*core.chance, account, &sealed_as(self.id), body),
+            expires_at: now + kept,
+        };
+        let row = Row { head: record.head, cells: record.encode() };
+        Write::Put { table: IdempotencyRecord::TABLE, row, expect }
     }
 
     /// Whether an answer was stored since this was given out.
@@ -232,55 +296,23 @@ impl Ticket {
     /// # Errors
     /// [`Code::Unavailable`] where the store does not answer.
     pub(crate) async fn is_spent(&self, tenant: &Tenant) -> Result<bool, Fault> {
-        let found = tenant.core.store.find::<IdempotencyRecord>(tenant.key(self.stub.id)).await?;
+        let found = tenant.core.store.find::<IdempotencyRecord>(tenant.key(self.id)).await?;
         let version = found.map(|record| record.head.version);
         Ok(match self.expect {
             Expect::Version(expired) => version != Some(expired),
             _ => version.is_some(),
         })
     }
-
-    /// What outlives the request.
-    #[must_use]
-    pub const fn stub(&self) -> Stub {
-        self.stub
-    }
 }
 
-impl Stub {
-    /// Adds an answer, status and body, to the batch that brings it about. An execution is answered first as it begins
-    /// and, with [`Expect::Any`], again when it has ended.
-    ///
-    /// # Errors
-    /// [`Code::Internal`] where the answer cannot be written as JSON.
-    pub fn write<T: Serialize>(
-        &self,
-        core: &Core,
-        account: Uuid,
-        (status, answer): (u16, &T),
-        expect: Expect,
-        batch: &mut Batch,
-    ) -> Result<(), Fault> {
-        let body = serde_json::to_vec(answer).map_err(Fault::internal)?;
-        let body = if body == b"null" { Vec::new() } else { body };
-        let body = core.keys.seal(&*core.chance, account, &sealed_as(self.id), &body);
-        let kept = TimeDelta::from_std(core.settings.duration(&KEPT_FOR)).unwrap_or(TimeDelta::days(1));
-        let now = core.clock.now();
-        let version = if let Expect::Version(before) = expect { before + 1 } else { 1 };
-        let record = IdempotencyRecord {
-            head: Head { version, ..Head::new(account, self.id, now) },
-            fingerprint: self.fingerprint.to_vec(),
-            status: i64::from(status),
-            body,
-            expires_at: now + kept,
-        };
-        batch.writes.push(Write::Put {
-            table: IdempotencyRecord::TABLE,
-            row: Row { head: record.head, cells: record.encode() },
-            expect,
-        });
-        Ok(())
-    }
+const fn next_version(found: Expect) -> i64 {
+    if let Expect::Version(before) = found { before + 1 } else { 1 }
+}
+
+/// The body of an answer; nothing where it has none.
+fn written<T: Serialize>(answer: &T) -> Result<Vec<u8>, Fault> {
+    let body = serde_json::to_vec(answer).map_err(Fault::internal)?;
+    Ok(if body == b"null" { Vec::new() } else { body })
 }
 
 fn sealed_as(id: Uuid) -> String {

@@ -4,8 +4,7 @@
 //! and wherever it stands in a longer encoded text, and percent-encoded by the rules of URIs, of forms and of
 //! JavaScript's functions. Matches that overlap are taken out together, so that no rest of one stays.
 //!
-//! What is shorter than [`SHORTEST`] bytes would be found everywhere and is not looked for; secrets that short are
-//! refused.
+//! What is shorter than [`SHORTEST`] bytes would be found everywhere and is not looked for.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range, sync::Arc};
 

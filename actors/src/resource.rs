@@ -191,7 +191,7 @@ pub async fn list<E: Entity, V>(
     Ok(Page { items: rows.iter().map(view).collect(), next_cursor })
 }
 
-/// Changes one.
+/// Changes one. Where nothing would be other than it is, it is answered as it is.
 #[derive(Debug)]
 pub struct Amend<R: Resource> {
     /// Which.
@@ -208,8 +208,11 @@ impl<R: Resource> Action for Amend<R> {
     async fn run(self, tenant: &Tenant) -> Result<R::View, Fault> {
         let mut found: R = tenant.core.store.get(tenant.key(self.id)).await?;
         expect_version(&found, self.expected)?;
-        let mut batch = Batch::new();
+        let (before, mut batch) = (found.encode(), Batch::new());
         found.amend(self.patch, tenant, &mut batch).await?;
+        if batch.is_empty() && found.encode() == before {
+            return tenant.commit(batch, found.view()).await;
+        }
         batch.replace(&mut found, tenant.now());
         batch.event(tenant.event(R::SERVICE, R::LIFE.amended, self.id, found.told()));
         tenant.commit(batch, found.view()).await

@@ -37,9 +37,6 @@ impl Signer {
                 return Err(format!("the signing key has {} bytes where 32 or 64 are expected", bytes.len()));
             }
         };
-        if key.to_bytes().windows(2).all(|pair| pair[0] == pair[1]) {
-            return Err("the signing key is a placeholder: its bytes are all alike".to_owned());
-        }
         Ok(Self { key, ephemeral: false })
     }
 
@@ -49,6 +46,12 @@ impl Signer {
         let mut seed = Zeroizing::new([0; 32]);
         chance.fill(&mut *seed);
         Self { key: SigningKey::from_bytes(&seed), ephemeral: true }
+    }
+
+    /// Whether its bytes are all alike, so that anybody can guess it.
+    #[must_use]
+    pub fn is_placeholder(&self) -> bool {
+        self.key.to_bytes().windows(2).all(|pair| pair[0] == pair[1])
     }
 
     /// Whether it goes with the daemon.

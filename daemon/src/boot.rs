@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     refusal::Refusal,
-    settings::{Config, Mode, OperatorToken, bounds, catalogue},
+    settings::{Config, Mode, OperatorToken, Schema, bounds, catalogue},
 };
 
 /// A daemon at work.
@@ -92,12 +92,8 @@ pub async fn boot_with(
 ///
 /// # Errors
 /// A [`Refusal`] where the database is not there or was migrated by another build.
-pub async fn migrate(config: &Config) -> Result<Vec<String>, Refusal> {
-    let Some(dsn) = &config.database_url else {
-        let none = Refusal::configuration("there is no database to migrate");
-        return Err(none.remedy("set DATABASE_URL or give --dsn"));
-    };
-    postgres::migrate(&options(dsn, config)).await.map_err(store_refusal)
+pub async fn migrate(schema: &Schema) -> Result<Vec<String>, Refusal> {
+    postgres::migrate(&schema.database).await.map_err(store_refusal)
 }
 
 fn listen(address: &str) -> Result<TcpListener, Refusal> {

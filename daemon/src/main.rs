@@ -10,7 +10,7 @@ use sl_daemon::{
     command::{Command, Format, Verb},
     refusal::Refusal,
     serve,
-    settings::{Config, Environment, render},
+    settings::{Config, Environment, Schema, render},
 };
 
 /// Many small allocations on several threads at once are most of what a request costs beside its bytes.
@@ -51,7 +51,7 @@ fn run(verb: &Verb) -> Result<(), Refusal> {
             say("the configuration is good
 ")
         }
-        Verb::Migrate(_) => serve::migrate(&Config::resolve(&layers, mode)?),
+        Verb::Migrate(_) => serve::migrate(&Schema::resolve(&layers)?),
         Verb::Serve(_) | Verb::Dev(_) => serve::serve(Config::resolve(&layers, mode)?, &|| {
             Config::resolve(&words.layers(environment.clone())?, mode)
         }),

@@ -10,7 +10,7 @@ use crate::{
     boot::{self, Running},
     notify,
     refusal::Refusal,
-    settings::{Config, Mode, OperatorToken, layers::changed},
+    settings::{Config, Mode, OperatorToken, Schema, layers::changed},
     signals::{Signals, Word},
     telemetry::{self, Volume},
 };
@@ -56,10 +56,10 @@ pub fn serve(mut config: Config, reread: Reread<'_>) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// A [`Refusal`] where that did not go well.
-pub fn migrate(config: &Config) -> Result<(), Refusal> {
-    let _volume = telemetry::start(config.mode, &config.log_level)?;
+pub fn migrate(schema: &Schema) -> Result<(), Refusal> {
+    let _volume = telemetry::start(Mode::Serve, &schema.log_level)?;
     on_threads(async {
-        let applied = boot::migrate(config).await?;
+        let applied = boot::migrate(schema).await?;
         tracing::info!(applied = applied.join(", "), "The schema is up to date");
         Ok(())
     })

@@ -6,7 +6,7 @@ use sl_actors::settings::Source;
 use sl_daemon::{
     command::Words,
     refusal::Refusal,
-    settings::{Config, Environment, Layers, Mode, catalogue, file, render},
+    settings::{Config, Environment, Layers, Mode, Schema, catalogue, file, render},
 };
 
 use crate::house;
@@ -229,4 +229,25 @@ fn flags_are_layers() {
         Some("debug")
     );
     assert!(problems.is_empty(), "{problems:?}");
+}
+
+#[test]
+fn a_signing_key_that_can_be_guessed_is_for_memory_only() {
+    let key = ("RANDOM_SIGNING_KEY", &*"11".repeat(32));
+    let config = Config::resolve(&layers(&[TOKEN, key], "", &[]), Mode::Serve).expect("good in memory");
+    assert!(config.signer.is_some());
+    let warned = config.warnings.iter().any(|warning| warning.starts_with("RANDOM_SIGNING_KEY"));
+    assert!(warned, "{:?}", config.warnings);
+    let database = ("DATABASE_URL", "host=/nowhere dbname=none");
+    let durable = layers(&[TOKEN, key, database, ("SECRET_ENCRYPTION_KEY", KEY)], "", &[]);
+    assert!(refused(&durable).contains("RANDOM_SIGNING_KEY"));
+}
+
+#[test]
+fn a_migration_needs_the_database_alone() {
+    let variables = [("DATABASE_URL", "host=/nowhere dbname=none"), ("SERVICE_LAYER_JS_HOST", "/nowhere")];
+    assert!(Schema::resolve(&layers(&variables, "", &[])).is_ok());
+    let none = Schema::resolve(&layers(&[TOKEN], "", &[])).expect_err("there is no database");
+    assert_eq!(none.exit, 78);
+    assert!(none.message.contains("DATABASE_URL"), "{none}");
 }

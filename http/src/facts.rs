@@ -1,6 +1,10 @@
 //! What the headers of an answer tell of it: its id and its version.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+
+/// What is written as it is in a step of a path (RFC 3986, section 2.3), besides letters and digits.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Read off the answer as it was written; everything else of it is skipped.
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
@@ -12,6 +16,8 @@ pub struct Facts {
     pub name: Option<String>,
     /// Its version.
     pub version: Option<i64>,
+    /// What counts its changes where its version counts something else: a secret's, whose path ends with its name.
+    pub revision: Option<i64>,
 }
 
 impl Facts {
@@ -21,13 +27,15 @@ impl Facts {
     }
 
     /// What the path of the thing ends with.
-    pub fn path_end(&self) -> Option<&str> {
-        self.id.as_deref().or(self.name.as_deref())
+    pub fn path_end(&self) -> Option<String> {
+        let id = self.id.as_deref().filter(|_| self.revision.is_none());
+        let end = id.or(self.name.as_deref())?;
+        Some(utf8_percent_encode(end, PLAIN).to_string())
     }
 
     /// The entity tag (RFC 9110, section 8.8.3).
     pub fn tag(&self) -> Option<String> {
-        self.version.map(|version| format!("\"{version}\""))
+        self.revision.or(self.version).map(|version| format!("\"{version}\""))
     }
 }
 
@@ -38,7 +46,16 @@ mod tests {
     #[test]
     fn a_view_tells_its_own_id_and_version_and_not_those_within() {
         let told = Facts::of(br#"{"nested":{"id":"9","version":9},"id":"7","version":3}"#);
-        assert_eq!((told.path_end(), told.tag().as_deref()), (Some("7"), Some("\"3\"")));
+        assert_eq!((told.path_end().as_deref(), told.tag().as_deref()), (Some("7"), Some("\"3\"")));
+    }
+
+    #[test]
+    fn a_secret_is_found_by_its_name_and_told_by_its_revision() {
+        let told = Facts::of(br#"{"id":"7","name":"my key/1","version":1,"revision":5}"#);
+        assert_eq!(
+            (told.path_end().as_deref(), told.tag().as_deref()),
+            (Some("my%20key%2F1"), Some("\"5\""))
+        );
     }
 
     #[test]

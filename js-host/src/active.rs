@@ -12,6 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// So many rejections that nobody handled are remembered.
+const MOST_REJECTIONS: usize = 100;
+
+/// A promise that was rejected, and why.
+pub type Rejection = (v8::Global<v8::Promise>, v8::Global<v8::Value>);
+
 /// Reached from every native by way of the isolate.
 pub struct Shared {
     pub link: Arc<Link>,
@@ -33,6 +39,8 @@ pub struct Active {
     pub timers: Timers,
     /// What a timer or microtask threw.
     pub uncaught: Option<v8::Global<v8::Value>>,
+    /// What was rejected and is handled by nobody so far.
+    pub unhandled: Vec<Rejection>,
     /// Something was refused, perhaps with an error of V8's own making.
     pub refused: bool,
     /// The body of the answer that is being handed over.
@@ -58,6 +66,7 @@ impl Shared {
             pending_fetches: HashSet::new(),
             timers: Timers::default(),
             uncaught: None,
+            unhandled: Vec::new(),
             refused: false,
             body: Vec::new(),
         };
@@ -94,6 +103,33 @@ impl Shared {
         let log = Log { run: active.id, sequence: active.log_lines, level, text, at: active.begun.elapsed() };
         if self.link.send(&ToDaemon::Log(log)).is_err() {
             self.hit(LimitKind::LogBytes, MAX_FRAME_BYTES as u64);
+        }
+    }
+
+    /// A line of the host's own about the run: only where there is room for it, so that it ends nothing.
+    pub fn remark(&self, level: LogLevel, text: String) {
+        let has_room = self.active().is_some_and(|active| {
+            let bytes = active.log_bytes.saturating_add(text.len() as u64);
+            active.log_lines < active.limits.log_lines && bytes <= active.limits.log_bytes
+        });
+        if has_room {
+            self.log(level, text);
+        }
+    }
+
+    /// A promise was rejected that nobody handles yet.
+    pub fn rejected(&self, rejection: Rejection) {
+        if let Some(mut active) = self.active()
+            && active.unhandled.len() < MOST_REJECTIONS
+        {
+            active.unhandled.push(rejection);
+        }
+    }
+
+    /// Somebody handles a promise that was rejected before.
+    pub fn handled(&self, promise: v8::Local<v8::Promise>) {
+        if let Some(mut active) = self.active() {
+            active.unhandled.retain(|(other, _)| *other != promise);
         }
     }
 

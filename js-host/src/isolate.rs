@@ -51,6 +51,7 @@ pub fn make(
     isolate.set_capture_stack_trace_for_uncaught_exceptions(true, 32);
     isolate.set_modify_code_generation_from_strings_callback(refuse_eval);
     isolate.set_host_import_module_dynamically_callback(refuse_import);
+    isolate.set_promise_reject_callback(note_rejection);
     isolate.set_slot(shared);
     dying::guard(&mut isolate, buffers);
     isolate
@@ -76,6 +77,21 @@ fn refuse_eval<'s>(
         active.refused = true;
     }
     v8::ModifyCodeGenerationFromStringsResult { codegen_allowed: false, modified_source: None }
+}
+
+/// Takes down which rejections nobody handles.
+extern "C" fn note_rejection(message: v8::PromiseRejectMessage) {
+    // SAFETY: V8 calls this on the isolate's thread, with a message of that isolate.
+    v8::callback_scope!(unsafe scope, &message);
+    let Some(shared) = scope.get_slot::<Rc<Shared>>().cloned() else { return };
+    let promise = message.get_promise();
+    match (message.get_event(), message.get_value()) {
+        (v8::PromiseRejectEvent::PromiseRejectWithNoHandler, Some(error)) => {
+            shared.rejected((v8::Global::new(scope, promise), v8::Global::new(scope, error)));
+        }
+        (v8::PromiseRejectEvent::PromiseHandlerAddedAfterReject, _) => shared.handled(promise),
+        _ => {}
+    }
 }
 
 fn refuse_import<'s>(

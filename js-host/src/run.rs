@@ -6,13 +6,19 @@ use crate::{
     engine::Kept,
     exit, faults,
     link::Received,
+    natives,
     realm::{Entry, Realm},
 };
-use sl_js_protocol::{Ending, FetchOutcome, FetchReply, FetchResponse, LimitHit, LimitKind, Run, ToHost};
+use sl_js_protocol::{
+    Ending, FetchOutcome, FetchReply, FetchResponse, LimitHit, LimitKind, LogLevel, Run, Thrown, ToHost,
+};
 use std::time::{Duration, Instant};
 
 /// The evaluated function, for a realm that is kept, and whether a module exports it.
 pub type Function = (v8::Global<v8::Value>, bool);
+
+/// So many rejections that nobody handled are told one by one.
+const MOST_TOLD: usize = 10;
 
 /// Why a run stops being outcome.
 enum Stop {
@@ -133,7 +139,22 @@ impl Driver<'_> {
             v8::Local::new(scope, function)
         };
         let value = self.settle(scope, value)?;
-        self.output(scope, value)
+        let ending = self.output(scope, value)?;
+        if matches!(ending, Ending::Returned { .. }) {
+            self.tell_unhandled(scope);
+        }
+        Ok(ending)
+    }
+
+    /// Tells in the log of rejections that nobody handled: they end no run, and are not hidden either.
+    fn tell_unhandled(&self, scope: &mut v8::PinScope) {
+        let unhandled = self.shared.active().map(|mut active| std::mem::take(&mut active.unhandled));
+        for (_, error) in unhandled.unwrap_or_default().into_iter().take(MOST_TOLD) {
+            let error = v8::Local::new(scope, error);
+            let Thrown { class, message, .. } = faults::thrown(scope, error);
+            let line = natives::one_line(&format!("Unhandled promise rejection: {class}: {message}"));
+            self.shared.remark(LogLevel::Warn, line);
+        }
     }
 
     /// Runs what is waiting to run, and waits for a promise.

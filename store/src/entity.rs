@@ -81,6 +81,8 @@ pub struct Unique {
     pub name: &'static str,
     /// The columns, `account_id` left out because it always leads.
     pub columns: &'static [&'static str],
+    /// What requests call them; none where no request gives them.
+    pub fields: &'static [&'static str],
     /// What is answered on a collision: `a function of this name exists already`.
     pub message: &'static str,
 }

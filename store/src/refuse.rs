@@ -16,10 +16,10 @@ pub fn expectation(table: &Table, expect: Expect) -> Fault {
 /// Two rows of one account would share a unique set.
 pub fn collision(unique: &Unique) -> Fault {
     let fields = unique
-        .columns
+        .fields
         .iter()
-        .map(|column| FieldError {
-            pointer: format!("/{column}"),
+        .map(|field| FieldError {
+            pointer: format!("/{field}"),
             rule: "taken",
             detail: unique.message.to_owned(),
         })
@@ -27,11 +27,11 @@ pub fn collision(unique: &Unique) -> Fault {
     Fault { fields, ..Fault::new(Code::Conflict, unique.message) }
 }
 
-/// The account would have more rows than allowed; how many more is not counted.
+/// The account has as many rows as it may.
 pub fn too_many(table: &Table, setting: &'static str, limit: u64) -> Fault {
     let noun = table.noun;
     let detail = format!("at most {limit} are allowed by {setting}, and this would be one {noun} too many");
-    Fault::new(Code::QuotaExceeded, detail).limited(setting, limit, limit.saturating_add(1))
+    Fault::new(Code::QuotaExceeded, detail).limited(setting, limit, limit)
 }
 
 /// The item is not held under this fence any more.

@@ -129,6 +129,12 @@ impl KeyRing {
             .map_err(|_| broken("the envelope does not verify"))
     }
 
+    /// How many bytes are sealed in an envelope, which need not be opened for that.
+    #[must_use]
+    pub const fn sealed_bytes(envelope: &[u8]) -> usize {
+        envelope.len().saturating_sub(HEADER_BYTES + NONCE_BYTES + TAG_BYTES)
+    }
+
     /// Whether an envelope is under the key that seals now; one that is not waits for rotation.
     #[must_use]
     pub fn is_current(&self, envelope: &[u8]) -> bool {
@@ -212,15 +218,16 @@ fn key(text: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, String> {
         .map_err(|_| format!("has {length} bytes instead of {KEY_BYTES}"))
 }
 
+/// 32 characters are a key as it is, whatever they look like: as hex or base64 they would be too short.
 fn read(text: &str) -> Result<Vec<u8>, String> {
+    if text.len() == KEY_BYTES {
+        return Ok(text.as_bytes().to_vec());
+    }
     if text.len() >= 16
         && text.bytes().all(|byte| byte.is_ascii_hexdigit())
         && let Ok(bytes) = hex::decode(text)
     {
         return Ok(bytes);
-    }
-    if text.len() == KEY_BYTES {
-        return Ok(text.as_bytes().to_vec());
     }
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     [alphabet::STANDARD, alphabet::URL_SAFE]

@@ -2,6 +2,10 @@
 
 use std::{cmp::Ordering, fmt};
 
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD},
+};
 use p256::ecdsa::{self, VerifyingKey, signature::Verifier as _};
 
 /// How many bytes a signature has: r, then s, each 32 bytes big-endian.
@@ -70,10 +74,16 @@ impl fmt::Display for PublicKey {
 pub struct Signature(ecdsa::Signature);
 
 impl Signature {
-    /// Reads r and s, 128 hexadecimal digits; none where either is out of range.
+    /// Reads r and s, as base64, base64url or 128 hexadecimal digits; none where either is out of range.
     #[must_use]
-    pub fn from_hex(text: &str) -> Option<Self> {
-        let bytes: [u8; SIGNATURE_BYTES] = hex::decode(text).ok()?.try_into().ok()?;
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = if text.len() == 2 * SIGNATURE_BYTES {
+            hex::decode(text).ok()?
+        } else {
+            let ways = [BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD];
+            ways.iter().find_map(|way| way.decode(text).ok())?
+        };
+        let bytes: [u8; SIGNATURE_BYTES] = bytes.try_into().ok()?;
         ecdsa::Signature::from_slice(&bytes).ok().map(Self)
     }
 }
@@ -106,8 +116,14 @@ mod tests {
     #[test]
     fn a_signature_has_two_numbers_in_range() {
         for text in [&"00".repeat(64), &"ff".repeat(64), &"11".repeat(63), &"11".repeat(65), "zz"] {
-            assert_eq!(Signature::from_hex(text), None, "{text}");
+            assert_eq!(Signature::parse(text), None, "{text}");
         }
-        assert!(Signature::from_hex(&"11".repeat(64)).is_some());
+        let bytes = [0x7f; SIGNATURE_BYTES];
+        let well = Signature::parse(&hex::encode(bytes));
+        assert!(well.is_some());
+        for text in [BASE64_STANDARD.encode(bytes), BASE64_URL_SAFE_NO_PAD.encode(bytes)] {
+            assert_eq!(Signature::parse(&text), well);
+        }
+        assert_eq!(Signature::parse(&BASE64_STANDARD.encode([0x7f; 63])), None);
     }
 }

@@ -41,6 +41,34 @@ pub(super) async fn of(tenant: &Tenant, id: Uuid, gates: &[Uuid]) -> Result<Vec<
     Ok(causes)
 }
 
+/// Puts the causes into the order in which they have to pass. That something is about to be taken is told only where
+/// nothing else holds it; and what is queued still does not run, though a daemon has its item.
+pub(super) fn decisive_first(mut causes: Vec<Cause>, status: Option<&str>) -> Vec<Cause> {
+    for cause in causes.iter_mut().filter(|cause| cause.code == "running" && status == Some("queued")) {
+        *cause = Cause::new("due", "a daemon has taken it and is about to run it").since(cause.since);
+    }
+    if causes.iter().any(|cause| cause.code != "due") {
+        causes.retain(|cause| cause.code != "due");
+    }
+    causes.dedup_by(|later, earlier| later.code == "due" && earlier.code == "due");
+    causes.sort_by_key(|cause| rank(cause.code));
+    causes
+}
+
+/// When a cause's turn comes: what stops the account, what is paused, what the daemon lacks, what the time brings; then
+/// what only the thing's service knows; then the other work.
+fn rank(code: &str) -> u8 {
+    match code {
+        "deleting" | "suspended" => 0,
+        "paused" => 1,
+        "unknown_duty" | "degraded" => 2,
+        "running" | "scheduled" | "retrying" => 3,
+        "waiting_for_slot" | "behind" | "queued" => 5,
+        "dead_letter" => 6,
+        _ => 4,
+    }
+}
+
 /// What a thing is that only the queue knows.
 pub(super) fn kind_of(causes: &[Cause]) -> &'static str {
     if causes.iter().any(|cause| cause.code == "dead_letter") { DeadLetter::TABLE.noun } else { "work" }
@@ -196,4 +224,32 @@ async fn letters(tenant: &Tenant, id: Uuid) -> Result<Vec<Cause>, Fault> {
     let itself: Option<DeadLetter> = tenant.core.store.find(tenant.key(id)).await?;
     letters.extend(itself.filter(|letter| letter.subject != id));
     Ok(letters.iter().map(DeadLetter::cause).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ordered(codes: &[&'static str], status: Option<&str>) -> Vec<&'static str> {
+        let causes = codes.iter().map(|code| Cause::new(code, "")).collect();
+        decisive_first(causes, status).into_iter().map(|cause| cause.code).collect()
+    }
+
+    #[test]
+    fn what_decides_comes_first_and_due_alone() {
+        assert_eq!(ordered(&["due", "concurrency"], Some("queued")), ["concurrency"]);
+        assert_eq!(
+            ordered(&["behind", "missing_secret", "paused"], None),
+            ["paused", "missing_secret", "behind"]
+        );
+        assert_eq!(ordered(&["suspended", "due"], None), ["suspended"]);
+        assert_eq!(ordered(&["due", "due"], None), ["due"]);
+    }
+
+    #[test]
+    fn what_is_queued_does_not_run() {
+        assert_eq!(ordered(&["running", "concurrency"], Some("queued")), ["concurrency"]);
+        assert_eq!(ordered(&["running"], Some("queued")), ["due"]);
+        assert_eq!(ordered(&["running"], Some("running")), ["running"]);
+    }
 }

@@ -1,7 +1,7 @@
 //! Why something waits, or that nothing waits any more.
 //!
 //! Whatever has an id can be asked about: an item of the queue, what it is about, what can be paused around it, a dead
-//! letter, any row of a service. The causes come in the order in which they would have to pass.
+//! letter, any row of a service. The causes come in the order in which they would have to pass, the decisive one first.
 
 mod causes;
 mod locate;
@@ -92,7 +92,7 @@ pub type Explain = for<'a> fn(&'a Core, Uuid, Uuid) -> BoxFuture<'a, Result<Opti
 pub struct WhyView {
     /// The id asked about.
     pub id: Uuid,
-    /// What it is: `execution`, `function`, `work`, `dead letter`.
+    /// What it is: `execution`, `function`, `work`, `dead_letter`.
     pub kind: String,
     /// Where it stands; `pending` or `finished` where it has no status of its own.
     pub status: String,
@@ -117,11 +117,12 @@ impl Action for Why {
         let (kind, status) = match located {
             Some(located) => {
                 causes.extend(located.causes);
-                (located.kind.to_owned(), Some(located.status).filter(|status| !status.is_empty()))
+                (located.kind, Some(located.status).filter(|status| !status.is_empty()))
             }
             None if causes.is_empty() => return Err(Fault::not_found("thing to ask about")),
-            None => (causes::kind_of(&causes).to_owned(), None),
+            None => (causes::kind_of(&causes), None),
         };
+        let (kind, causes) = (kind.replace(' ', "_"), causes::decisive_first(causes, status.as_deref()));
         let plain = if causes.is_empty() { "finished" } else { "pending" };
         Ok(WhyView { id, kind, status: status.unwrap_or_else(|| plain.to_owned()), causes })
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use sl_actors::{
-    Code, SYSTEM,
+    Code, Fault, SYSTEM,
     caller::{Caller, Scope},
     duty::Outcome,
     page::PageRequest,
@@ -11,7 +11,7 @@ use sl_actors::{
         self,
         accounts::{
             AccountFilters, AccountRemoval, AmendAccount, CreateToken, CreatedToken, DeleteAccount,
-            FetchAccount, FetchToken, ListAccounts, ListTokens, MAX_TOKENS, NewToken, PatchAccount,
+            FetchAccount, FetchToken, Limit, ListAccounts, ListTokens, MAX_TOKENS, NewToken, PatchAccount,
             RevokeToken, Status, authenticate,
         },
         secrets::{CreateSecret, NewSecret},
@@ -26,6 +26,8 @@ use crate::world::{Ground, World, on_both, start, tenant, until};
 on_both! {
     an_account_lives_and_is_told_of
     only_operators_change_status_and_limits
+    limits_are_set_one_by_one_and_taken_away
+    a_change_of_nothing_makes_no_version
     a_token_is_shown_once_and_lets_its_bearer_in
     a_revoked_token_is_refused_by_every_daemon_within_a_quarter_of_a_second
     nobody_makes_a_token_that_can_do_more_than_they_can
@@ -74,7 +76,7 @@ async fn only_operators_change_status_and_limits(ground: Ground) {
     let world = World::on(ground).await;
     let account = world.account("Ada").await;
     let admin = tenant(account.id, &[Scope::Admin, Scope::Write]);
-    let limits = BTreeMap::from([(MAX_TOKENS.name.to_owned(), "1".to_owned())]);
+    let limits = BTreeMap::from([(MAX_TOKENS.name.to_owned(), Limit::Text("1".to_owned()))]);
     for patch in [
         AmendAccount { status: Some(Status::Suspended), ..amend() },
         AmendAccount { limits: Some(limits.clone()), ..amend() },
@@ -89,16 +91,47 @@ async fn only_operators_change_status_and_limits(ground: Ground) {
     made(&world, account.id, "first").await;
     let full = world.act(account.id, CreateToken(token("second", &[Scope::Read]))).await.unwrap_err();
     assert_eq!(
-        (full.code, full.limit.map(|limit| limit.setting)),
-        (Code::QuotaExceeded, Some(MAX_TOKENS.name))
+        (full.code, full.limit.map(|limit| (limit.setting, limit.limit, limit.current))),
+        (Code::QuotaExceeded, Some((MAX_TOKENS.name, 1, 1)))
     );
-    let unknown = BTreeMap::from([("duties.poll".to_owned(), "1s".to_owned())]);
+    let unknown = BTreeMap::from([("duties.poll".to_owned(), Limit::Text("1s".to_owned()))]);
     let patch = AmendAccount { limits: Some(unknown), ..amend() };
     let refused = world.act(account.id, PatchAccount { expected: None, patch }).await.unwrap_err();
     assert_eq!(refused.fields[0].pointer, "/limits/duties.poll");
     let patch = AmendAccount { status: Some(Status::Deleting), ..amend() };
     let refused = world.act(account.id, PatchAccount { expected: None, patch }).await.unwrap_err();
     assert_eq!(refused.fields[0].pointer, "/status");
+}
+
+async fn limits_are_set_one_by_one_and_taken_away(ground: Ground) {
+    let world = World::on(ground).await;
+    let account = world.account("Ada").await.id;
+    let patch = async |limits: serde_json::Value| {
+        let patch = serde_json::from_value(serde_json::json!({"limits": limits})).expect("a patch");
+        let changed = world.act(account, PatchAccount { expected: None, patch }).await?;
+        Ok::<_, Fault>(serde_json::json!(changed.limits))
+    };
+    let number = serde_json::json!({"functions.count": 5, "secrets.value_size": 1024});
+    let told = serde_json::json!({"functions.count": "5", "secrets.value_size": "1KiB"});
+    assert_eq!(patch(number).await.expect("numbers are fine"), told);
+    let told = serde_json::json!({"functions.count": "6", "secrets.value_size": "1KiB"});
+    assert_eq!(patch(serde_json::json!({"functions.count": "6"})).await.expect("one by one"), told);
+    let told = serde_json::json!({"secrets.value_size": "1KiB"});
+    assert_eq!(patch(serde_json::json!({"functions.count": null})).await.expect("taken away"), told);
+    let refused = patch(serde_json::json!({"functions.count": 0})).await.unwrap_err();
+    assert_eq!(
+        (refused.code, refused.fields[0].pointer.as_str()),
+        (Code::Invalid, "/limits/functions.count")
+    );
+}
+
+async fn a_change_of_nothing_makes_no_version(ground: Ground) {
+    let world = World::on(ground).await;
+    let account = world.account("Ada").await;
+    for patch in [amend(), AmendAccount { owner: Some("Ada".to_owned()), ..amend() }] {
+        let same = world.act(account.id, PatchAccount { expected: None, patch }).await.expect("as it is");
+        assert_eq!((same.version, same.updated_at), (1, account.updated_at));
+    }
 }
 
 async fn a_token_is_shown_once_and_lets_its_bearer_in(ground: Ground) {
@@ -112,7 +145,9 @@ async fn a_token_is_shown_once_and_lets_its_bearer_in(ground: Ground) {
     let listed = world.act(account.id, ListTokens(PageRequest::default())).await.expect("they can be listed");
     let told = serde_json::to_string(&listed).expect("json");
     assert!(!told.contains(&made.token), "a list shows no token");
-    assert!(listed.items[0].last_used_at.is_some(), "its use is told, if not written yet");
+    let seen = &listed.items[0];
+    assert!(seen.last_used_at >= Some(seen.created_at), "its use is told, if not written yet: {seen:?}");
+    assert_eq!(seen.updated_at, seen.created_at);
     let used = async || {
         let again = start(world.ground.parts().await, Some(Vec::new())).await;
         let caller = Caller::operator("alice");

@@ -10,7 +10,9 @@ use sl_actors::{
     page::PageRequest,
     pause::{Missed, NewPause, Pause, PauseWork, Resume, ResumeWork, Target},
     services::{
-        accounts::{AmendAccount, CreateToken, ListTokens, MAX_TOKENS, NewToken, PatchAccount, Status},
+        accounts::{
+            AmendAccount, CreateToken, Limit, ListTokens, MAX_TOKENS, NewToken, PatchAccount, Status,
+        },
         control::{
             AccountLimits, AuditFilter, Descriptors, Duties, EVENTS_KEPT_FOR, EventFilter, Events, FetchDuty,
             ListAudit, SystemLimits, SystemStatus, TIDY_EVERY,
@@ -48,7 +50,7 @@ fn failing() -> std::sync::Arc<Script> {
 async fn limits_tell_value_source_and_use(ground: Ground) {
     let world = World::on(ground).await;
     let account = world.account("Ada").await.id;
-    let limits = BTreeMap::from([(MAX_TOKENS.name.to_owned(), "7".to_owned())]);
+    let limits = BTreeMap::from([(MAX_TOKENS.name.to_owned(), Limit::Number(7))]);
     let patch = AmendAccount { limits: Some(limits), ..AmendAccount::default() };
     world.act(account, PatchAccount { expected: None, patch }).await.expect("an operator may");
     let new = NewToken { name: "ci".to_owned(), scopes: vec![Scope::Read], expires_at: None };
@@ -202,6 +204,8 @@ async fn letters_are_listed_redriven_and_discarded(ground: Ground) {
     ] {
         assert_eq!(action.unwrap_err().code, Code::NotFound, "foreign is missing");
     }
+    let why = world.act(ada, Why(items[0])).await.expect("it is told");
+    assert_eq!((why.kind.as_str(), codes(&why)), ("dead_letter", vec!["dead_letter"]));
     world.act(ada, DiscardDeadLetter(items[0])).await.expect("it is discarded");
     until("the duty was asked", async || world.events(ada, "item.discarded").await.len() == 1).await;
     world.act(ada, RedriveDeadLetter(items[1])).await.expect("it is redriven");

@@ -22,6 +22,7 @@ use crate::{
 
 on_both! {
     each_change_is_an_immutable_version_and_can_be_rolled_back_to
+    a_change_of_nothing_makes_no_version
     lists_leave_the_source_out_and_can_be_narrowed_by_name
     names_are_unique_whatever_their_case
     a_syntax_error_is_refused_with_line_and_column
@@ -39,6 +40,23 @@ const ECHO: &str = "export default (params) => params";
 async fn amend(shop: &Workshop, id: Uuid, patch: serde_json::Value) -> Result<FunctionView, Fault> {
     let patch: AmendFunction = serde_json::from_value(patch).unwrap();
     shop.perform(Amend::<Function> { id, expected: None, patch }).await
+}
+
+async fn a_change_of_nothing_makes_no_version(ground: Ground) {
+    let shop = Workshop::on(ground).await;
+    let made = shop.function("echo", ECHO).await;
+    let (made, mut seen) = (json!(made), Vec::new());
+    for patch in [
+        json!({}),
+        json!({"name": null}),
+        json!({"name": "echo", "source": ECHO, "secrets": []}),
+        json!({"rollback_to": 1}),
+    ] {
+        let same = amend(&shop, made["id"].as_str().unwrap().parse().unwrap(), patch).await.unwrap();
+        seen.push(json!(same));
+    }
+    assert!(seen.iter().all(|same| *same == made), "{seen:?}");
+    shop.stop().await;
 }
 
 async fn each_change_is_an_immutable_version_and_can_be_rolled_back_to(ground: Ground) {

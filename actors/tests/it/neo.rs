@@ -81,7 +81,7 @@ fn a_signature_is_checked_over_the_hash_of_the_message() {
         let public =
             PublicKey::from_hex(&hex::encode(signing.verifying_key().to_sec1_point(true).as_bytes()));
         let (public, message) = (public.unwrap(), text(&vector, "message_utf8").as_bytes());
-        let signature = Signature::from_hex(text(&vector, "signature_r_s")).unwrap();
+        let signature = Signature::parse(text(&vector, "signature_r_s")).unwrap();
         assert!(public.verifies(message, &signature), "a high s is well");
         assert!(!public.verifies(b"simple", &signature));
         let made: p256::ecdsa::Signature = signing.sign(message);

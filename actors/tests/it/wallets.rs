@@ -62,7 +62,7 @@ pub async fn prove(
     wallet: &WalletView,
     signers: &[&Pair],
 ) -> Result<WalletView, Fault> {
-    let message = &wallet.challenge.as_ref().unwrap().message;
+    let message = wallet.challenge.as_ref().unwrap();
     let signatures: Vec<Value> = signers.iter().map(|pair| json!(pair.sign(message))).collect();
     let proof = serde_json::from_value(json!({"signatures": signatures})).unwrap();
     world.act(account, ProveWallet { wallet_id: wallet.id, proof }).await
@@ -88,14 +88,15 @@ async fn a_wallet_is_proved_by_its_key(ground: Ground) {
     let wallet = register(&world, account, new.clone()).await.unwrap();
     assert_eq!((wallet.status, wallet.threshold), (WalletStatus::Pending, 1));
     assert_eq!(wallet.wallet_address, pair.account().address());
-    let message = wallet.challenge.clone().unwrap().message;
+    let message = wallet.challenge.clone().unwrap();
     assert!(message.starts_with("neo-service-layer/wallet-proof/v1\n"), "{message}");
     for told in [account.to_string(), wallet.id.to_string(), wallet.wallet_address.clone()] {
         assert!(message.contains(&told), "{message}");
     }
     let why = world.act(account, Why(wallet.id)).await.unwrap();
     assert_eq!((why.status.as_str(), why.causes[0].code), ("pending", "unproved"));
-    assert_eq!(register(&world, account, new.clone()).await.unwrap_err().code, Code::Conflict);
+    let twice = register(&world, account, new.clone()).await.unwrap_err();
+    assert_eq!((twice.code, rule(&twice)), (Code::Conflict, ("/wallet_address", "taken")));
 
     let refused = prove(&world, account, &wallet, &[]).await.unwrap_err();
     assert_eq!(rule(&refused), ("/signatures", "too_few"));
@@ -106,7 +107,9 @@ async fn a_wallet_is_proved_by_its_key(ground: Ground) {
     assert_eq!(rule(&refused), ("/signatures/0/signature", "signature"), "of the challenge before");
     let active = prove(&world, account, &fresh, &[&pair]).await.unwrap();
     assert_eq!(active.status, WalletStatus::Active);
-    assert!(active.challenge.is_none() && active.proved_at.is_some());
+    assert!(
+        active.challenge.is_none() && active.challenge_expires_at.is_none() && active.proved_at.is_some()
+    );
     let again = prove(&world, account, &fresh, &[&pair]).await.unwrap_err();
     assert_eq!(again.code, Code::InvalidState);
 

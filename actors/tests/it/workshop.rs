@@ -107,23 +107,12 @@ impl Workshop {
         self.world.act(account, action).await
     }
 
-    /// Performs with an idempotency key, as the front end does; answers whether it is a stored answer, its status, and
-    /// the answer as JSON.
+    /// Performs with an idempotency key, as [`perform_keyed`] does.
     pub async fn perform_keyed<A>(&self, key: &str, action: A) -> Result<(bool, u16, Value), Fault>
     where
         A: Action<Output: serde::Serialize>,
     {
-        let keyed = Keyed { route: "POST /test", key, body: b"", status: 200 };
-        match idempotency::admit(self.core(), self.account, keyed).await? {
-            Admission::Replay(stored) => {
-                Ok((true, stored.status, serde_json::from_slice(&stored.body).unwrap()))
-            }
-            Admission::Fresh(ticket) => {
-                let caller = Arc::new(Caller::operator("alice"));
-                let done = self.world.runtime.perform(self.account, caller, Some(ticket), action).await?;
-                Ok((false, 0, serde_json::to_value(done).unwrap()))
-            }
-        }
+        perform_keyed(&self.world.runtime, self.account, key, action).await
     }
 
     pub async fn function(&self, name: &str, source: &str) -> FunctionView {
@@ -192,6 +181,28 @@ impl Workshop {
 
     pub async fn stop(self) {
         self.world.runtime.drain(Duration::from_secs(5)).await;
+    }
+}
+
+/// Performs with an idempotency key, as the front end does; answers whether it is a stored answer, its status, and the
+/// answer as JSON.
+pub async fn perform_keyed<A>(
+    runtime: &Runtime,
+    account: Uuid,
+    key: &str,
+    action: A,
+) -> Result<(bool, u16, Value), Fault>
+where
+    A: Action<Output: serde::Serialize>,
+{
+    let keyed = Keyed { route: "POST /test", key, body: b"", status: 200 };
+    match idempotency::admit(runtime.core(), account, keyed).await? {
+        Admission::Replay(stored) => Ok((true, stored.status, serde_json::from_slice(&stored.body).unwrap())),
+        Admission::Fresh(ticket) => {
+            let caller = Arc::new(Caller::operator("alice"));
+            let done = runtime.perform(account, caller, Some(ticket), action).await?;
+            Ok((false, 0, serde_json::to_value(done).unwrap()))
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use sl_actors::{
     settings::{Setting, Settings},
     signing::Signer,
 };
+use sl_store::postgres;
 
 pub use self::{environment::Environment, layers::Layers, tokens::OperatorToken};
 use crate::refusal::Refusal;
@@ -42,6 +43,40 @@ pub enum Mode {
     Serve,
     /// For the one who tries it: in memory, and with a token made on the spot where none is given.
     Dev,
+}
+
+/// What a migration needs: the database, and how much is logged of it.
+#[derive(Debug)]
+pub struct Schema {
+    /// The database.
+    pub database: postgres::Options,
+    /// How much is logged.
+    pub log_level: String,
+}
+
+impl Schema {
+    /// Decides between the layers, and asks for no setting that only a daemon needs.
+    ///
+    /// # Errors
+    /// Every problem there is, as one [`Refusal`].
+    pub fn resolve(layers: &Layers) -> Result<Self, Refusal> {
+        let mut problems = layers.unknown();
+        let limits = layers.numbers(&mut problems);
+        let mut text = |setting| layers.named(setting, &mut problems).0;
+        let (dsn, log_level) = (text(&named::DATABASE_URL), text(&named::LOG_LEVEL).unwrap_or_default());
+        let authorities = text(&named::DATABASE_CA_FILE).map(PathBuf::from);
+        let mut checked = Checked { problems };
+        let log_level = checked.log_level(log_level);
+        let Some(dsn) = dsn.map(SecretString::from) else {
+            checked
+                .problems
+                .push("there is no database to migrate; set DATABASE_URL or give --dsn".to_owned());
+            return Err(Refusal::configuration(checked.problems.join("\n")));
+        };
+        let options = bounds::store_options(dsn.expose_secret(), &limits);
+        let schema = Self { database: postgres::Options { authorities, ..options }, log_level };
+        checked.into_result(schema)
+    }
 }
 
 /// What is in force, ready to be started.
@@ -97,17 +132,18 @@ impl Config {
         let peers = named::PEERS.map(|(url, key)| (text(url), key.and_then(&mut text)));
         let egress_allow = text(&named::EGRESS_ALLOW).unwrap_or_default();
         let js_host = text(&named::JS_HOST);
+        let durable = database_url.is_some();
         let mut checked = Checked { problems };
         let config = Self {
             mode,
             listen: checked.listen(listen),
             migrate: checked.switch(named::MIGRATE.name, migrate),
             tokens: checked.tokens(tokens, mode),
-            keys: checked.keys(keys, database_url.is_some()),
+            keys: checked.keys(keys, durable),
             log_level: checked.log_level(log_level),
             database_url: database_url.map(SecretString::from),
             database_ca_file,
-            signer: checked.signer(signing_key),
+            signer: checked.signer(signing_key, durable),
             peers: checked.peers(peers),
             egress_allow: checked.egress_allow(&egress_allow),
             js_host: checked.js_host(js_host, &limits)?,
@@ -132,9 +168,16 @@ impl Config {
                 ));
             }
         }
+        if self.signer.as_ref().is_some_and(Signer::is_placeholder) {
+            self.warnings.push(format!("{}: {PLACEHOLDER}", named::RANDOM_SIGNING_KEY.environment));
+        }
         self
     }
 }
+
+/// What is wrong with a signing key that anybody can guess.
+const PLACEHOLDER: &str =
+    "the signing key is a placeholder: its bytes are all alike, and anybody can sign with it";
 
 /// Gathers problems while values are read, so that all are told at once.
 struct Checked {
@@ -208,11 +251,16 @@ impl Checked {
         }
     }
 
-    fn signer(&mut self, text: Option<String>) -> Option<Signer> {
+    fn signer(&mut self, text: Option<String>, durable: bool) -> Option<Signer> {
         let text = SecretString::from(text?);
         let signer = Signer::parse(text.expose_secret());
         let name = named::RANDOM_SIGNING_KEY.environment;
-        signer.map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()
+        let signer = signer.map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()?;
+        if durable && signer.is_placeholder() {
+            self.problems
+                .push(format!("{name}: {PLACEHOLDER}; give 32 random bytes (openssl rand -base64 32)"));
+        }
+        Some(signer)
     }
 
     fn peers(&mut self, told: [(Option<String>, Option<String>); 3]) -> Peers {
@@ -251,9 +299,9 @@ impl Checked {
         Ok(HostProgram { path, arguments: bounds::host_arguments(limits) })
     }
 
-    fn into_result(self, config: Config) -> Result<Config, Refusal> {
+    fn into_result<T>(self, read: T) -> Result<T, Refusal> {
         if self.problems.is_empty() {
-            Ok(config)
+            Ok(read)
         } else {
             Err(Refusal::configuration(self.problems.join("\n")))
         }

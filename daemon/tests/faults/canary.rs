@@ -177,7 +177,7 @@ async fn live(seen: &mut Seen, account: &str, values: &[String], sink: &Sink) {
     for (name, value) in names.iter().zip(values).take(10) {
         for refused in [
             json!({"name": name, "value": value}),
-            json!({"name": "bad name!", "value": value}),
+            json!({"name": "bad|name", "value": value}),
             json!({"name": name, "value": [value]}),
             json!({"name": name, "value": {"inner": value}}),
             json!({"name": name, "value": value, "bogus": value}),

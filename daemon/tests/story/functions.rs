@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
@@ -141,5 +142,83 @@ fn history_is_paged_newest_first() {
         let numbers: Vec<i64> =
             pages.iter().flatten().filter_map(|item| item["input"]["number"].as_i64()).collect();
         assert_eq!(numbers, [4, 3, 2, 1, 0]);
+    });
+}
+
+#[test]
+fn a_repeated_execute_is_answered_as_the_first_was() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let source = "() => new Promise((done) => setTimeout(() => done('done'), 400))";
+        let path = function(&world.client, &account, "repeated", source).await;
+        for (wait, status) in [("0s", 202), ("100ms", 202), ("20s", 200)] {
+            let execute = format!("{path}/execute?wait={wait}");
+            let keyed = world.client.with_header("idempotency-key", wait);
+            let first = keyed.post(&execute, &json!({})).await.expect(status);
+            let execution = format!("{account}/executions/{}", text(&first, "id"));
+            until(&world.client, &execution, Duration::from_secs(20), |seen| seen["status"] == "succeeded")
+                .await;
+            let again = keyed.post(&execute, &json!({})).await;
+            assert_eq!(again.header("idempotency-replayed"), Some("true"), "{again}");
+            assert_eq!(again.expect(status), first);
+            keyed.post(&execute, &json!({"other": 1})).await.problem(422, "idempotency_mismatch");
+        }
+    });
+}
+
+#[test]
+fn fifty_equal_executes_run_once() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let source = "() => new Promise((done) => setTimeout(() => done('done'), 300))";
+        let path = format!("{}/execute", function(&world.client, &account, "once", source).await);
+        let keyed = world.client.with_header("idempotency-key", "fifty");
+        let body = json!({});
+        let mut made = Vec::new();
+        for answer in join_all((0..50).map(|_| keyed.post(&path, &body))).await {
+            match answer.status {
+                200 => made.push(answer.body),
+                _ => {
+                    answer.problem(409, "in_flight");
+                }
+            }
+        }
+        assert!(!made.is_empty() && made.iter().all(|answer| *answer == made[0]), "{made:?}");
+        let listed = world.client.get(&format!("{account}/executions")).await.expect(200);
+        assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
+    });
+}
+
+#[test]
+fn why_begins_with_what_holds_an_execution() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let source = "() => new Promise((done) => setTimeout(done, 1500))";
+        let new = json!({"name": "narrow", "source": source, "limits": {"concurrency": 1}});
+        let made = world.client.post(&format!("{account}/functions"), &new).await.expect(201);
+        let execute = format!("{account}/functions/{}/execute?wait=0s", text(&made, "id"));
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let queued = world.client.post(&execute, &json!({})).await.expect(202);
+            ids.push(text(&queued, "id").to_owned());
+        }
+        let first = format!("{account}/executions/{}", ids[0]);
+        until(&world.client, &first, Duration::from_secs(20), |seen| seen["status"] == "running").await;
+        let why = format!("{account}/why");
+        let third = format!("{why}/{}", ids[2]);
+        let narrow = |why: &serde_json::Value| why["causes"][0]["code"] == "concurrency";
+        let held = until(&world.client, &third, Duration::from_secs(5), narrow).await;
+        assert_eq!((&held["kind"], &held["status"]), (&json!("execution"), &json!("queued")), "{held}");
+        for id in &ids[1..] {
+            let held = world.client.get(&format!("{why}/{id}")).await.expect(200);
+            let codes = held["causes"].as_array().expect("causes").iter().map(|cause| &cause["code"]);
+            assert!(!codes.clone().any(|code| code == "due" || code == "running"), "{held}");
+        }
+        let running = world.client.get(&format!("{why}/{}", ids[0])).await.expect(200);
+        assert_eq!(running["causes"][0]["code"], "running", "{running}");
+        let ended =
+            until(&world.client, &first, Duration::from_secs(20), |seen| seen["status"] == "succeeded");
+        let ended = ended.await;
+        assert!(text(&ended, "updated_at") >= text(&ended, "completed_at"), "{ended}");
     });
 }

@@ -95,7 +95,7 @@ fn a_withdrawal_is_approved_by_a_wallet() {
         let wallet = world.client.post(&wallets, &new).await.expect(201);
         let refused = world.client.post(&approve, &approval).await.problem(422, "invalid");
         assert_eq!(refused["errors"][0]["code"], "wallet_not_active", "{refused}");
-        let proof = json!({"signatures": signed(text(&wallet["challenge"], "message"))});
+        let proof = json!({"signatures": signed(text(&wallet, "challenge"))});
         world.client.post(&format!("{wallets}/{}/proof", text(&wallet, "id")), &proof).await.expect(200);
         let approved = world.client.post(&approve, &approval).await.expect(200);
         assert_eq!(approved["transaction"]["status"], "pending", "{approved}");

@@ -54,3 +54,23 @@ fn a_function_gets_the_secrets_it_declares_and_no_others() {
         world.client.post(&format!("{account}/functions"), &missing).await.problem(422, "invalid");
     });
 }
+
+#[test]
+fn the_entity_tag_of_a_secret_follows_every_change() {
+    each_store(async |world| {
+        let secrets = format!("{}/secrets", world.account().await);
+        let made = world.client.post(&secrets, &json!({"name": "my key/1", "value": "v1"})).await;
+        assert_eq!(made.header("location"), Some(format!("{secrets}/my%20key%2F1").as_str()), "{made}");
+        let made = made.expect(201);
+        assert_eq!((&made["redacted"], made["id"].is_string()), (&json!(false), true), "{made}");
+        let one = format!("{secrets}/my%20key%2F1");
+        world.client.put(&one, &json!({"value": "a second value"})).await.expect(200);
+        let before = world.client.get(&one).await.header("etag").expect("a tag").to_owned();
+        let seen = world.client.with_header("if-match", &before);
+        seen.post(&format!("{one}/pin"), &json!({"version": 2})).await.expect(200);
+        seen.put(&one, &json!({"value": "a lost update"})).await.problem(412, "version_mismatch");
+        let known = world.client.with_header("if-none-match", &before);
+        let now = known.get(&one).await.expect(200);
+        assert_eq!((&now["version"], &now["pinned"], &now["revision"]), (&json!(2), &json!(true), &json!(3)));
+    });
+}

@@ -1,5 +1,6 @@
 //! Workspace wallets: registered, proved over HTTP, suspended, revoked.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use p256::ecdsa::{Signature, SigningKey, signature::Signer as _};
 use serde_json::{Value, json};
 
@@ -14,7 +15,15 @@ pub const ADDRESS: &str = "NPTmAHDxo6Pkyic8Nvu3kwyXoYJCvcCB6i";
 pub fn signed(message: &str) -> Value {
     let key = SigningKey::from_slice(&hex::decode(PRIVATE).expect("hexadecimal")).expect("a key");
     let signature: Signature = key.sign(message.as_bytes());
-    json!([{"public_key": PUBLIC, "signature": hex::encode(signature.to_bytes())}])
+    json!([{"public_key": PUBLIC, "signature": BASE64_STANDARD.encode(signature.to_bytes())}])
+}
+
+/// The same in hexadecimal.
+fn signed_in_hex(message: &str) -> Value {
+    let mut signed = signed(message);
+    let bytes = BASE64_STANDARD.decode(text(&signed[0], "signature")).expect("base64");
+    signed[0]["signature"] = json!(hex::encode(bytes));
+    signed
 }
 
 #[test]
@@ -26,13 +35,16 @@ fn a_wallet_is_proved_and_then_suspended_and_revoked() {
         let wallet = world.client.post(&wallets, &new).await.expect(201);
         assert_eq!((&wallet["status"], &wallet["threshold"]), (&json!("pending"), &json!(1)), "{wallet}");
         assert_eq!(wallet["script_hash"], "0xa7cbfee3f01f89d58c042644b0b6df2d59a6eb26", "{wallet}");
-        world.client.post(&wallets, &new).await.problem(409, "conflict");
+        assert_eq!(format!("/accounts/{}", text(&wallet, "workspace_id")), account, "{wallet}");
+        assert!(text(&wallet, "challenge_expires_at") > text(&wallet, "created_at"), "{wallet}");
+        let twice = world.client.post(&wallets, &new).await.problem(409, "conflict");
+        assert_eq!(twice["errors"][0]["pointer"], "/wallet_address", "{twice}");
         let path = format!("{wallets}/{}", text(&wallet, "id"));
         let fresh = world.client.post(&format!("{path}/challenge"), &json!({})).await.expect(200);
-        let stale = json!({"signatures": signed(text(&wallet["challenge"], "message"))});
+        let stale = json!({"signatures": signed_in_hex(text(&wallet, "challenge"))});
         let refused = world.client.post(&format!("{path}/proof"), &stale).await.problem(422, "invalid");
         assert_eq!(refused["errors"][0]["pointer"], "/signatures/0/signature", "{refused}");
-        let proof = json!({"signatures": signed(text(&fresh["challenge"], "message"))});
+        let proof = json!({"signatures": signed(text(&fresh, "challenge"))});
         let active = world.client.post(&format!("{path}/proof"), &proof).await.expect(200);
         assert_eq!((&active["status"], &active["challenge"]), (&json!("active"), &Value::Null), "{active}");
 

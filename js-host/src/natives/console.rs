@@ -19,7 +19,7 @@ pub fn log(scope: &mut v8::PinScope, args: v8::FunctionCallbackArguments, _: v8:
 }
 
 /// A text in which nothing ends the line, moves a terminal's cursor or turns its reading direction.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

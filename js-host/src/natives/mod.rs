@@ -10,6 +10,7 @@ mod fetch;
 mod url;
 
 pub use bytes::random_bytes;
+pub use console::one_line;
 pub use control::{denied, denied_mark};
 
 use crate::{active::Shared, snapshot};

@@ -24,6 +24,7 @@ fn refusal(result: Result<Zeroizing<Vec<u8>>, Fault>) -> Code {
 fn what_was_sealed_opens_in_its_place() {
     let opened = ring(OLD).open(ACCOUNT, CONTEXT, &sealed()).expect("opened");
     assert_eq!(opened.as_slice(), b"hunter2");
+    assert_eq!(KeyRing::sealed_bytes(&sealed()), b"hunter2".len());
 }
 
 #[test]
@@ -88,6 +89,13 @@ fn a_key_is_the_same_in_every_form() {
     let ids: Vec<_> = [&hexadecimal, &standard, &url].map(|text| ring(text).key_ids()).into();
     assert!(ids.windows(2).all(|pair| pair[0] == pair[1]));
     assert_eq!(ring("k3$Kx9!vQ2m#Zp7&Lw5*Rt8@Yb4^Nc6%").key_ids().len(), 1, "raw characters");
+}
+
+#[test]
+fn thirty_two_characters_are_a_key_as_they_are() {
+    for text in ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"] {
+        assert_eq!(ring(text).key_ids(), ring(&hex::encode(text)).key_ids());
+    }
 }
 
 #[test]

@@ -150,8 +150,22 @@ pub struct AmendAccount {
     pub metadata: Option<BTreeMap<String, String>>,
     /// `active` or `suspended`; operators only.
     pub status: Option<Status>,
-    /// Limits that differ from the daemon's, by setting, in words (`"64MiB"`); replaces all; operators only.
-    pub limits: Option<BTreeMap<String, String>>,
+    /// Limits that differ from the daemon's, by setting: in words (`"64MiB"`), a number in the setting's unit (bytes,
+    /// milliseconds), or null for the daemon's. Those not named stay as they are; operators only.
+    pub limits: Option<BTreeMap<String, Limit>>,
+}
+
+/// A limit as an operator gives it.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "a number, or a text like \"64MiB\", \"5s\" or \"20\"")]
+#[schema(as = AccountLimit)]
+pub enum Limit {
+    /// In the setting's unit.
+    Number(u64),
+    /// In words.
+    Text(String),
+    /// The daemon's.
+    Daemons,
 }
 
 /// An account as it is answered.
@@ -212,9 +226,39 @@ impl Account {
             None => {}
         }
         if let Some(limits) = patch.limits {
-            self.limits = overrides(&limits, &mut check);
+            self.limit(limits, &mut check);
         }
         check.finish()
+    }
+
+    /// Sets limits, each within its setting's bounds, or takes them away.
+    fn limit(&mut self, limits: BTreeMap<String, Limit>, check: &mut Check) {
+        let catalogue = settings::catalogue();
+        for (name, limit) in limits {
+            let setting = catalogue.iter().find(|setting| setting.name == name);
+            let pointer = format!("/limits/{name}");
+            let Some(setting) = setting.filter(|setting| setting.scope == settings::Scope::Account) else {
+                let detail = format!("{name} is no limit that an account can have");
+                check.broken(pointer, "unknown_field", detail);
+                continue;
+            };
+            let value = match limit {
+                Limit::Daemons => {
+                    self.limits.remove(&name);
+                    continue;
+                }
+                Limit::Number(value) => setting.check(value),
+                Limit::Text(text) => setting.parse(&text),
+            };
+            match value {
+                Ok(value) => {
+                    self.limits.insert(name, value);
+                }
+                Err(why) => {
+                    check.broken(pointer, "bounds", why);
+                }
+            }
+        }
     }
 
     /// The public face.
@@ -242,32 +286,4 @@ impl Account {
 fn written(name: &str, value: u64) -> String {
     let setting = settings::catalogue().into_iter().find(|setting| setting.name == name);
     setting.map_or_else(|| value.to_string(), |setting| setting.format(value))
-}
-
-/// The limits an operator sets for an account, each within its setting's bounds.
-fn overrides(limits: &BTreeMap<String, String>, check: &mut Check) -> BTreeMap<String, u64> {
-    let catalogue = settings::catalogue();
-    let mut read = BTreeMap::new();
-    for (name, text) in limits {
-        let pointer = format!("/limits/{name}");
-        let setting = catalogue.iter().find(|setting| setting.name == name);
-        match setting.filter(|setting| setting.scope == settings::Scope::Account) {
-            None => {
-                check.broken(
-                    pointer,
-                    "unknown_field",
-                    format!("{name} is no limit that an account can have"),
-                );
-            }
-            Some(setting) => match setting.parse(text) {
-                Ok(value) => {
-                    read.insert(name.clone(), value);
-                }
-                Err(why) => {
-                    check.broken(pointer, "bounds", why);
-                }
-            },
-        }
-    }
-    read
 }

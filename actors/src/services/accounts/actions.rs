@@ -111,9 +111,12 @@ impl Action for PatchAccount {
             return Err(Fault::new(Code::Suspended, "the account is suspended"));
         }
         resource::expect_version(&account, self.expected)?;
-        let before = account.status;
+        let before = account.clone();
         account.amend(self.patch)?;
-        let kind = match (before, account.status) {
+        if account == before {
+            return tenant.commit(Batch::new(), account.view()).await;
+        }
+        let kind = match (before.status, account.status) {
             (Status::Active, Status::Suspended) => "account.suspended",
             (Status::Suspended, Status::Active) => "account.resumed",
             _ => "account.amended",

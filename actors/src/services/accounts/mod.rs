@@ -20,7 +20,7 @@ mod text;
 mod token;
 mod tokens;
 
-pub use account::{Account, AccountView, AmendAccount, NewAccount, Status};
+pub use account::{Account, AccountView, AmendAccount, Limit, NewAccount, Status};
 pub use actions::{AccountFilters, CreateAccount, DeleteAccount, FetchAccount, ListAccounts, PatchAccount};
 pub(crate) use authenticate::TokenCache;
 pub use authenticate::authenticate;

@@ -38,9 +38,15 @@ impl Entity for Token {
             Unique {
                 name: "tokens_name",
                 columns: &["name"],
+                fields: &["name"],
                 message: "a token of this name exists already",
             },
-            Unique { name: "tokens_hash", columns: &["hash"], message: "this token exists already" },
+            Unique {
+                name: "tokens_hash",
+                columns: &["hash"],
+                fields: &[],
+                message: "this token exists already",
+            },
         ],
     };
 

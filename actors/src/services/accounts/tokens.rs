@@ -54,6 +54,8 @@ pub struct TokenView {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// The same: a token does not change.
+    pub updated_at: DateTime<Utc>,
 }
 
 /// A new token: the only answer that shows it.
@@ -79,9 +81,11 @@ impl Token {
             name: self.name.clone(),
             scopes: self.scopes.clone(),
             prefix: self.prefix.clone(),
-            last_used_at: used,
+            // Uses are known to the minute, which may have begun before the token was made.
+            last_used_at: used.map(|used| used.max(self.head.created_at)),
             expires_at: self.expires_at,
             created_at: self.head.created_at,
+            updated_at: self.head.updated_at,
         }
     }
 

@@ -154,6 +154,7 @@ impl Entity for Job {
         uniques: &[Unique {
             name: "automation_jobs_name",
             columns: &["name_key"],
+            fields: &["name"],
             message: "a job of this name exists already",
         }],
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
-use sl_store::{Batch, Fault, Filter, Head, Query};
+use sl_store::{Batch, Entity as _, Fault, Filter, Head, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -316,8 +316,13 @@ impl Resource for Job {
         if patch.schedule.is_some() && patch.on.is_some() {
             return Err(admit::either_or());
         }
+        let before = self.encode();
         let others = self.change(patch, tenant.now());
         admit::check(self, others, tenant).await?;
+        if moved.is_none() && self.encode() == before {
+            self.state = Some(desk.state);
+            return Ok(());
+        }
         if others {
             desk.leave_undecided()?;
         }

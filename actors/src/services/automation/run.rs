@@ -197,11 +197,13 @@ impl Entity for Run {
             Unique {
                 name: "automation_runs_slot",
                 columns: &["job_id", "slot"],
+                fields: &[],
                 message: "the job's slot has its row already",
             },
             Unique {
                 name: "automation_runs_event",
                 columns: &["job_id", "event"],
+                fields: &[],
                 message: "the job has heard this event already",
             },
         ],

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use serde::Deserialize;
 use sl_store::{Batch, Fault, Key, SYSTEM, Work};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +15,6 @@ use super::{
 use crate::{
     Core,
     duty::{Attempt, Duty, Outcome},
-    idempotency::Stub,
     mirror::Around,
     services::{accounts::Account, functions::Ready},
     settings::{Setting, Settings},
@@ -25,12 +23,6 @@ use crate::{
 /// Performs queued executions.
 #[derive(Clone, Copy, Debug)]
 pub struct Executions;
-
-/// What the queue's item holds besides the execution's id.
-#[derive(Debug, Default, Deserialize)]
-struct Payload {
-    stub: Option<Stub>,
-}
 
 impl Duty for Executions {
     fn name(&self) -> &'static str {
@@ -155,7 +147,6 @@ fn session(
     place: super::lanes::Place,
 ) -> Session {
     let work = &attempt.work;
-    let payload: Payload = serde_json::from_value(work.payload.clone()).unwrap_or_default();
     let cancel: CancellationToken = attempt.cancel.child_token();
     execution.start(i64::from(work.attempt), core.clock.now());
     Session {
@@ -165,7 +156,6 @@ fn session(
         execution,
         ready,
         hold: Some(Hold { id: work.id, fence: work.fence, own: false }),
-        stub: payload.stub,
         cancel,
         untold: Vec::new(),
         marked: false,

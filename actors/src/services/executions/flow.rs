@@ -48,7 +48,8 @@ pub(super) fn ask(account: uuid::Uuid, ready: &Ready, settings: &Settings) -> As
     }
 }
 
-/// Begins an execution and waits for its end as long as the beginning says.
+/// Begins an execution and waits for its end as long as the beginning says. What a key promised is kept with what is
+/// answered.
 pub(super) async fn begin(tenant: &Tenant, beginning: Beginning) -> Result<ExecutionView, Fault> {
     let Beginning { ready, input, trigger, wait } = beginning;
     let head = Head::new(tenant.account_id, tenant.next_id(), tenant.now());
@@ -59,10 +60,21 @@ pub(super) async fn begin(tenant: &Tenant, beginning: Beginning) -> Result<Execu
     let around = Around { duty: DUTY, account: tenant.account_id, gates: &[ready.function_id] };
     let free = !wait.is_zero() && core.mirror.holding(around, tenant.now()).is_empty();
     let ask = ask(tenant.account_id, &ready, &tenant.settings);
-    match free.then(|| core.executions.lanes.try_enter(ask)).flatten() {
-        Some(place) => run_now(tenant, execution, ready, place, wait).await,
-        None => queue(tenant, execution, wait).await,
+    let view = match free.then(|| core.executions.lanes.try_enter(ask)).flatten() {
+        Some(place) => run_now(tenant, execution, ready, place, wait).await?,
+        None if wait.is_zero() => return queue(tenant, execution).await,
+        None => queue_and_wait(tenant, execution, wait).await?,
+    };
+    if let Some(ticket) = &tenant.ticket {
+        ticket.keep(tenant, (view.answered_as(), &view)).await?;
     }
+    Ok(view)
+}
+
+/// An execution as it is answered now, with the status of that answer.
+pub(crate) async fn as_it_stands(core: &Core, key: Key) -> Result<(u16, ExecutionView), Fault> {
+    let view = core.store.get::<Execution>(key).await?.view()?;
+    Ok((view.answered_as(), view))
 }
 
 /// Runs it in the task of the request. What outlasts the wait goes on in a task of its own.
@@ -84,7 +96,6 @@ async fn run_now(
         ready,
         live: live.clone(),
         hold: None,
-        stub: tenant.ticket.as_ref().map(|ticket| ticket.stub()),
         cancel: CancellationToken::new(),
         untold: Vec::new(),
         marked: false,
@@ -131,21 +142,39 @@ async fn answer(
     }
 }
 
-async fn queue(tenant: &Tenant, execution: Execution, wait: Duration) -> Result<ExecutionView, Fault> {
+/// Puts it into the queue; that is the answer.
+async fn queue(tenant: &Tenant, execution: Execution) -> Result<ExecutionView, Fault> {
+    let (key, mut batch) = (execution.head.key(), Batch::new());
+    let view = execution.clone().view()?;
+    if let Some(ticket) = &tenant.ticket {
+        ticket.record_as(&tenant.core, key.account, (view.answered_as(), &view), &mut batch)?;
+    }
+    enqueue(tenant, &execution, batch).await?;
+    Ok(view)
+}
+
+async fn queue_and_wait(
+    tenant: &Tenant,
+    execution: Execution,
+    wait: Duration,
+) -> Result<ExecutionView, Fault> {
+    let (core, key, mut batch) = (&tenant.core, execution.head.key(), Batch::new());
+    if let Some(ticket) = &tenant.ticket {
+        ticket.promise(core, key, &mut batch);
+    }
+    let live = enqueue(tenant, &execution, batch).await?;
+    wait_for_end(core, key, &live, wait).await
+}
+
+async fn enqueue(tenant: &Tenant, execution: &Execution, mut batch: Batch) -> Result<Arc<Live>, Fault> {
     let (core, key) = (&tenant.core, execution.head.key());
-    let stub = tenant.ticket.as_ref().map(|ticket| ticket.stub());
-    let mut batch = Batch::new();
-    batch.insert(&execution).enqueue(execution.work(tenant.next_id(), tenant.now(), stub));
+    batch.insert(execution).enqueue(execution.work(tenant.next_id(), tenant.now()));
     room::take(core, &tenant.settings, key.account, &mut batch).await?;
     batch.event(execution.event());
-    let view = execution.view()?;
-    if let Some(ticket) = &tenant.ticket {
-        ticket.record_as(core, key.account, (202, &view), &mut batch)?;
-    }
     let live = core.executions.stage.meet(key.id);
     core.commit(batch).await?;
     live.stored();
-    if wait.is_zero() { Ok(view) } else { wait_for_end(core, key, &live, wait).await }
+    Ok(live)
 }
 
 /// The execution when it is over, or as it stands when the wait runs out. An end in this daemon is told at once; of

@@ -46,7 +46,6 @@ use std::sync::Arc;
 
 use sl_store::Entity as _;
 
-pub(crate) use self::record::cancel_queued;
 pub use self::{
     actions::{Cancel, Execute, ExecutionFilters, FetchExecution, FetchExecutionOf, ListExecutions, Replay},
     duty::Executions,
@@ -63,6 +62,7 @@ pub use self::{
         ParamError, SignatureView, StackFrame,
     },
 };
+pub(crate) use self::{flow::as_it_stands, record::cancel_queued};
 use super::Service;
 use crate::settings::Setting;
 

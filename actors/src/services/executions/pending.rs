@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use serde::Deserialize;
 use sl_store::{Batch, Fault, Key, SYSTEM, Work};
 
 use super::{
@@ -15,7 +14,6 @@ use super::{
 use crate::{
     Core,
     duty::{Attempt, Duty, Outcome},
-    idempotency::Stub,
     services::accounts::Account,
     settings::Setting,
 };
@@ -26,12 +24,6 @@ const GIVEN_UP: &str = "given_up";
 /// Performs what functions queued.
 #[derive(Clone, Copy, Debug)]
 pub struct Actions;
-
-/// What the queue's item holds besides the execution's id.
-#[derive(Debug, Default, Deserialize)]
-struct Payload {
-    stub: Option<Stub>,
-}
 
 impl Duty for Actions {
     fn name(&self) -> &'static str {
@@ -102,10 +94,6 @@ async fn find(core: &Core, work: &Work) -> Result<Option<Execution>, Fault> {
     core.store.find(Key::new(work.account, work.subject)).await
 }
 
-fn stub(work: &Work) -> Option<Stub> {
-    serde_json::from_value::<Payload>(work.payload.clone()).unwrap_or_default().stub
-}
-
 /// Adds to the batch what `change` does to the actions; it answers whether it did something.
 async fn turn(
     core: &Core,
@@ -123,7 +111,7 @@ async fn turn(
     }
     execution.actions = view::json(&records);
     batch.replace(&mut execution, now);
-    execution.restate(core, stub(work), batch)
+    Ok(())
 }
 
 async fn perform(core: &Arc<Core>, attempt: &Attempt) -> Result<Outcome, Fault> {
@@ -140,7 +128,6 @@ async fn perform(core: &Arc<Core>, attempt: &Attempt) -> Result<Outcome, Fault> 
         settings: account.settings(&core.settings),
         execution,
         item: Item { id: work.id, fence: work.fence },
-        stub: stub(work),
     };
     Ok(match performer.run(&attempt.cancel).await {
         Stand::Done => {

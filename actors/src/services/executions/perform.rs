@@ -9,7 +9,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
-use sl_store::{Batch, Code, Expect, Fault, Settle, Settlement};
+use sl_store::{Batch, Code, Fault, Settle, Settlement};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -19,9 +19,7 @@ use super::{
     kinds::{Acting, ActionKind},
     view::{self, ActionFailure, ActionRecord, ActionStatus},
 };
-use crate::{
-    Core, action::panic_text, idempotency::Stub, mirror::Around, services::LISTENER, settings::Settings,
-};
+use crate::{Core, action::panic_text, mirror::Around, services::LISTENER, settings::Settings};
 
 /// How large a result may be, as JSON.
 const RESULT_BYTES: usize = 64 << 10;
@@ -37,8 +35,6 @@ pub(super) struct Performer {
     pub execution: Execution,
     /// The item of the queue that stands for them.
     pub item: Item,
-    /// What replaces the stored answer of the request, where it had an idempotency key.
-    pub stub: Option<Stub>,
 }
 
 /// An item of the queue as it was claimed.
@@ -187,7 +183,6 @@ impl Performer {
         if !records.iter().any(ActionRecord::is_pending) {
             batch.settle(self.settle(Settlement::Remove));
         }
-        next.restate(&self.core, self.stub, &mut batch)?;
         self.core.commit(batch).await?;
         self.core.metrics.actions.with_label_values(&[kind, status.as_str()]).inc();
         self.execution = next;
@@ -230,13 +225,5 @@ impl Execution {
         };
         let code = action.error.as_ref().map(|error| error.code.clone());
         self.told(kind, json!({"action_id": action.id, "type": action.kind, "code": code}))
-    }
-
-    /// Adds to a batch that changes it what answers a repeat of its request from then on.
-    pub(super) fn restate(&self, core: &Core, stub: Option<Stub>, batch: &mut Batch) -> Result<(), Fault> {
-        let Some(stub) = stub else { return Ok(()) };
-        let view = self.clone().view()?;
-        let status = if view.is_over() { 200 } else { 202 };
-        stub.write(core, self.head.account_id, (status, &view), Expect::Any, batch)
     }
 }

@@ -11,7 +11,7 @@ use super::{
     outcome, signed,
     view::Failure,
 };
-use crate::{Core, action::Tenant, idempotency::Stub};
+use crate::{Core, action::Tenant};
 
 impl Execution {
     /// It is started, for the `attempt`th time.
@@ -55,18 +55,17 @@ impl Execution {
     }
 
     /// The item of the queue that stands for it, due now.
-    pub(super) fn work(&self, id: Uuid, now: DateTime<Utc>, stub: Option<Stub>) -> NewWork {
-        self.item(NewWork::new(id, DUTY, self.head.account_id, self.head.id, now), stub)
+    pub(super) fn work(&self, id: Uuid, now: DateTime<Utc>) -> NewWork {
+        self.item(NewWork::new(id, DUTY, self.head.account_id, self.head.id, now))
     }
 
     /// The item of the queue that stands for the actions it queued, due now.
-    pub(super) fn actions_work(&self, id: Uuid, now: DateTime<Utc>, stub: Option<Stub>) -> NewWork {
-        self.item(NewWork::new(id, ACTIONS, self.head.account_id, self.head.id, now), stub)
+    pub(super) fn actions_work(&self, id: Uuid, now: DateTime<Utc>) -> NewWork {
+        self.item(NewWork::new(id, ACTIONS, self.head.account_id, self.head.id, now))
     }
 
-    fn item(&self, work: NewWork, stub: Option<Stub>) -> NewWork {
-        let payload = stub.map_or(Value::Null, |stub| json!({"stub": stub}));
-        NewWork { payload, ..work.gate(self.function_id) }
+    fn item(&self, work: NewWork) -> NewWork {
+        NewWork { payload: Value::Null, ..work.gate(self.function_id) }
     }
 }
 

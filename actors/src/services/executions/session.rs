@@ -28,7 +28,7 @@ use super::{
 use crate::{
     Core,
     duty::{HEARTBEAT, LEASE},
-    idempotency::{Stub, Ticket},
+    idempotency::Ticket,
     redact::Redactor,
     sandbox::{self, Ending, FetchRequest, FetchResponse, HostCalls, LogLine, Report, Run, RunContext},
     services::{
@@ -47,8 +47,6 @@ pub(super) struct Session {
     pub live: Arc<Live>,
     /// The item that stands for the execution in the queue, where there is one.
     pub hold: Option<Hold>,
-    /// What replaces the stored answer of the request, where it had an idempotency key.
-    pub stub: Option<Stub>,
     /// Ends the run from outside.
     pub cancel: CancellationToken,
     /// Events of this attempt that are not in the store yet.
@@ -201,19 +199,18 @@ impl Session {
         }
     }
 
-    /// Writes the execution as running, with an item that is leased to this daemon. It is the answer for the request's
-    /// idempotency key, until there is a better one.
+    /// Writes the execution as running, with an item that is leased to this daemon; the request's idempotency key is
+    /// promised an answer.
     pub(super) async fn persist(&mut self, ticket: Option<&Ticket>) -> Result<(), Fault> {
         let core = self.core.clone();
-        let mut work = self.execution.work(core.ids.next(), core.clock.now(), self.stub);
+        let mut work = self.execution.work(core.ids.next(), core.clock.now());
         work.lease = Some(Lease { holder: core.daemon_id, duration: core.settings.duration(&LEASE) });
         let hold = Hold { id: work.id, fence: 1, own: true };
         let mut batch = Batch::new();
         batch.insert(&self.execution).enqueue(work).event(self.execution.event());
         batch.events.extend(self.untold.iter().cloned());
         if let Some(ticket) = ticket {
-            let answer = self.execution.clone().view()?;
-            ticket.record_as(&core, self.execution.head.account_id, (202, &answer), &mut batch)?;
+            ticket.promise(&core, self.execution.head.key(), &mut batch);
         }
         core.store.commit(batch).await?;
         self.untold.clear();
@@ -296,9 +293,8 @@ impl Session {
     async fn act(self, item: Item) -> End {
         self.live.ended();
         let core = self.core.clone();
-        let (settings, stub) = (self.settings.clone(), self.stub);
-        let mut performer =
-            Performer { core: core.clone(), settings, execution: self.execution.clone(), item, stub };
+        let (settings, execution) = (self.settings.clone(), self.execution.clone());
+        let mut performer = Performer { core: core.clone(), settings, execution, item };
         let settlement = match performer.run(&self.cancel).await {
             Stand::Done => {
                 return performer.execution.view().map_or_else(End::Unrecorded, |view| self.recorded(view));
@@ -325,7 +321,10 @@ impl Session {
         let (core, mut batch) = (self.core.clone(), Batch::new());
         record::seal(&core, &mut self.execution)?;
         match self.hold {
-            None => batch.insert(&self.execution),
+            None => {
+                self.execution.head.updated_at = core.clock.now();
+                batch.insert(&self.execution)
+            }
             Some(hold) => {
                 batch.replace(&mut self.execution, core.clock.now());
                 batch.settle(self.settle(hold, Settlement::Remove))
@@ -338,11 +337,10 @@ impl Session {
         }
         self.execution.tell(&core, &mut batch)?;
         if let Some(id) = actions {
-            let mut work = self.execution.actions_work(id, core.clock.now(), self.stub);
+            let mut work = self.execution.actions_work(id, core.clock.now());
             work.lease = Some(Lease { holder: core.daemon_id, duration: core.settings.duration(&LEASE) });
             batch.enqueue(work);
         }
-        self.execution.restate(&core, self.stub, &mut batch)?;
         self.commit(batch).await?;
         self.execution.clone().view()
     }
@@ -408,7 +406,7 @@ impl Session {
         match self.hold {
             None => {
                 self.execution.attempts = 0;
-                let work = self.execution.work(core.ids.next(), now, self.stub);
+                let work = self.execution.work(core.ids.next(), now);
                 batch.insert(&self.execution).enqueue(work);
             }
             Some(hold) => {

@@ -50,7 +50,7 @@ pub async fn start(core: &Core, settings: &Settings, start: Start, batch: &mut B
     let mut execution = Execution::new(head, &ready, input, start.trigger);
     execution.request_id = start.request_id;
     execution.sequel = start.sequel;
-    batch.insert(&execution).enqueue(execution.work(core.ids.next(), head.created_at, None));
+    batch.insert(&execution).enqueue(execution.work(core.ids.next(), head.created_at));
     room::take(core, settings, start.account_id, batch).await?;
     batch.event(execution.event());
     Ok(head.id)

@@ -204,6 +204,12 @@ impl ExecutionView {
     pub fn is_over(&self) -> bool {
         self.status.is_final() && !awaits(&self.actions)
     }
+
+    /// The HTTP status of an answer that has it: 202 while it goes on, or something that it queued is pending.
+    #[must_use]
+    pub fn answered_as(&self) -> u16 {
+        if self.is_over() { 200 } else { 202 }
+    }
 }
 
 /// A signature as it is answered.
@@ -259,6 +265,8 @@ pub struct ExecutionView {
     pub heap_peak: i64,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
     /// When the last attempt was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
@@ -308,6 +316,7 @@ impl Execution {
             cpu_time: millis(Duration::from_micros(self.cpu_micros.unsigned_abs())),
             heap_peak: self.heap_peak,
             created_at: self.head.created_at,
+            updated_at: self.head.updated_at,
             started_at: self.started_at,
             completed_at: self.completed_at,
             duration: took.map(|took| millis(took.unwrap_or_default())),

@@ -102,6 +102,7 @@ impl Entity for Function {
         uniques: &[Unique {
             name: "functions_name",
             columns: &["name_key"],
+            fields: &["name"],
             message: "a function of this name exists already",
         }],
     };
@@ -170,6 +171,7 @@ impl Entity for FunctionVersion {
         uniques: &[Unique {
             name: "function_versions_number",
             columns: &["function_id", "number"],
+            fields: &[],
             message: "the function was changed meanwhile",
         }],
     };

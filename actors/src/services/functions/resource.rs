@@ -56,7 +56,7 @@ pub struct NewFunction {
     pub keep_context: bool,
 }
 
-/// What amends a function; absent fields stay as they are. Every amendment makes a new version.
+/// What amends a function; absent fields stay as they are. Every amendment that changes something makes a new version.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmendFunction {
@@ -172,7 +172,7 @@ impl Resource for Function {
 
     async fn amend(&mut self, patch: AmendFunction, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
         tenant.core.functions.changing(self.head.key());
-        let mut from = self.version_id;
+        let (before, mut from) = (self.definition.clone(), self.version_id);
         if let Some(number) = patch.rollback_to {
             let earlier = versions::find(tenant, self.head.id, number).await?.ok_or_else(|| {
                 Fault::field("/rollback_to", "missing", format!("there is no version {number} of it"))
@@ -189,13 +189,23 @@ impl Resource for Function {
         definition.limits = patch.limits.unwrap_or(definition.limits);
         definition.keep_context = patch.keep_context.unwrap_or(definition.keep_context);
         rules::check(definition, patch.source.as_deref(), tenant).await?;
+        let text = async |version| {
+            Ok::<_, Fault>(tenant.core.store.get::<FunctionSource>(tenant.key(version)).await?.text)
+        };
+        let current = text(self.version_id).await?;
         let source: Arc<str> = match patch.source {
+            Some(source) if source == *current => current.clone(),
             Some(source) => {
                 rules::compile(&source, tenant).await?;
                 source.into()
             }
-            None => tenant.core.store.get::<FunctionSource>(tenant.key(from)).await?.text,
+            None if from == self.version_id => current.clone(),
+            None => text(from).await?,
         };
+        if self.definition == before && source == current {
+            self.source = Some(source);
+            return Ok(());
+        }
         self.record(source, self.head.version + 1, tenant, batch).await
     }
 

@@ -208,6 +208,7 @@ impl Entity for GasAccount {
         uniques: &[Unique {
             name: "gas_accounts_wallet",
             columns: &["wallet"],
+            fields: &["wallet_address"],
             message: "a gas account of this wallet exists already",
         }],
     };

@@ -234,7 +234,11 @@ impl Change for ChangePolicy {
     async fn plan(&self, tenant: &Tenant, batch: &mut Batch) -> Result<GasAccountView, Fault> {
         let mut account: GasAccount = tenant.core.store.get(tenant.key(self.gas_account_id)).await?;
         resource::expect_version(&account, self.expected)?;
+        let before = account.policy.clone();
         account.amend(&self.patch)?;
+        if account.policy == before {
+            return Ok(account.view(tenant.now()));
+        }
         batch.replace(&mut account, tenant.now());
         let policy = &account.policy;
         let told = json!({

@@ -240,6 +240,7 @@ impl Entity for GasTransaction {
         uniques: &[Unique {
             name: "gas_transactions_slot",
             columns: &["schedule_id", "slot"],
+            fields: &[],
             message: "a withdrawal was made for this slot already",
         }],
     };

@@ -246,6 +246,7 @@ impl Entity for GasTransfer {
         uniques: &[Unique {
             name: "gas_transfers_number",
             columns: &["gas_account_id", "number"],
+            fields: &[],
             message: "a transfer of this number exists already",
         }],
     };

@@ -154,6 +154,7 @@ impl Entity for OracleSource {
         uniques: &[Unique {
             name: "oracle_sources_name",
             columns: &["name_key"],
+            fields: &["name"],
             message: "an oracle source of this name exists already",
         }],
     };

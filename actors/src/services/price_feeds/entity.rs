@@ -78,6 +78,7 @@ impl Entity for PriceFeed {
         uniques: &[Unique {
             name: "price_feeds_pair",
             columns: &["pair"],
+            fields: &["base_asset", "quote_asset"],
             message: "a price feed of this pair exists already",
         }],
     };

@@ -290,6 +290,7 @@ impl Entity for PriceRound {
         uniques: &[Unique {
             name: "price_rounds_number",
             columns: &["feed_id", "number"],
+            fields: &[],
             message: "a round of this number was opened meanwhile",
         }],
     };

@@ -43,6 +43,7 @@ impl Entity for RandomValue {
         uniques: &[Unique {
             name: "random_values_request",
             columns: &["request_id"],
+            fields: &["request_id"],
             message: "a random value of this request_id exists already",
         }],
     };

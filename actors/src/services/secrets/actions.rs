@@ -44,16 +44,16 @@ pub(super) async fn named(tenant: &Tenant, name: &str) -> Result<Secret, Fault> 
     if !rules::is_name(name) {
         return Err(missing());
     }
-    let query = Query::of(tenant.account_id).equal("name_key", name.to_ascii_lowercase());
+    let query = Query::of(tenant.account_id).equal("name_key", rules::name_key(name));
     tenant.core.store.first(query).await?.ok_or_else(missing)
 }
 
-/// Refuses a change that was meant for another version in force (`If-Match`).
+/// Refuses a change that was meant for another revision (`If-Match`).
 pub(super) fn expect(secret: &Secret, expected: Option<i64>) -> Result<(), Fault> {
     match expected {
-        Some(expected) if expected != secret.active => Err(Fault::new(
+        Some(expected) if expected != secret.head.version => Err(Fault::new(
             Code::VersionMismatch,
-            format!("the secret is at version {}, not {expected}", secret.active),
+            format!("the secret is at revision {}, not {expected}", secret.head.version),
         )),
         _ => Ok(()),
     }
@@ -68,7 +68,7 @@ pub(super) async fn users(
     let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for tell in services::ALL.iter().filter_map(|service| service.secret_users) {
         for (name, by) in tell(&tenant.core, tenant.account_id, &names).await? {
-            users.entry(name.to_ascii_lowercase()).or_default().extend(by);
+            users.entry(rules::name_key(&name)).or_default().extend(by);
         }
     }
     Ok(users)
@@ -93,7 +93,7 @@ impl Action for CreateSecret {
         rules::check_value(&mut check, &value, tenant.settings.size(&VALUE_SIZE));
         check.finish()?;
         let head = Head::new(tenant.account_id, tenant.next_id(), tenant.now());
-        let name_key = name.to_ascii_lowercase();
+        let name_key = rules::name_key(&name);
         let place = Place { account: head.account_id, secret: head.id, name_key: &name_key, number: 1 };
         let sealed = place.seal(&tenant.core, &value);
         let Sealed { key_id, envelope } = &sealed;
@@ -162,7 +162,7 @@ impl Action for ListSecrets {
 pub struct PutSecret {
     /// The secret's name, whatever its case.
     pub name: String,
-    /// The version in force that the caller saw, where they said so.
+    /// The revision that the caller saw, where they said so.
     pub expected: Option<i64>,
     /// The value.
     pub new: NewValue,
@@ -210,7 +210,7 @@ pub(super) fn removed(tenant: &Tenant, secret: &Secret, number: i64) -> Write {
 pub struct DeleteSecret {
     /// Its name, whatever its case.
     pub name: String,
-    /// The version in force that the caller saw, where they said so.
+    /// The revision that the caller saw, where they said so.
     pub expected: Option<i64>,
 }
 

@@ -93,6 +93,7 @@ impl Entity for Secret {
         uniques: &[Unique {
             name: "secrets_name",
             columns: &["name_key"],
+            fields: &["name"],
             message: "a secret of this name exists already",
         }],
     };
@@ -160,6 +161,7 @@ impl Entity for SecretVersion {
         uniques: &[Unique {
             name: "secret_versions_number",
             columns: &["secret_id", "number"],
+            fields: &[],
             message: "this version exists already",
         }],
     };

@@ -9,8 +9,10 @@
 //! then the pin holds until it is taken away. Rolling back puts an earlier version into force without a pin. The version
 //! in force cannot be destroyed; of the others, the oldest go when there are more than [`KEPT_VERSIONS`].
 //!
-//! **Limits.** [`MAX_SECRETS`] of an account, [`VALUE_SIZE`] bytes of a value and at least four, because what is shorter
-//! cannot be redacted; names of 1 to 128 letters, digits, `_`, `.` and `-`, unique whatever their case.
+//! The `ETag` follows the row's own version, so that every change gives another, pins and roll-backs among them.
+//!
+//! **Limits.** [`MAX_SECRETS`] of an account, [`VALUE_SIZE`] bytes of a value; one of fewer than four cannot be redacted, and
+//! its secret says so. Names of 1 to 128 characters without `|` and control characters, unique whatever their case.
 
 mod actions;
 mod entity;

@@ -7,7 +7,7 @@ use serde_json::json;
 use sl_store::{Cell, Code, Fault, Filter, NewEvent, Query};
 use uuid::Uuid;
 
-use super::Secret;
+use super::{Secret, rules};
 use crate::Core;
 
 /// What values are resolved for; told in the event log.
@@ -55,7 +55,7 @@ pub async fn resolve(
     let mut values = BTreeMap::new();
     let mut told = Vec::new();
     for name in names {
-        let Some(secret) = found.get(&name.to_ascii_lowercase()) else { continue };
+        let Some(secret) = found.get(&rules::name_key(name)) else { continue };
         let value = secret.place(secret.active).open(core, &secret.envelope).await?;
         values.insert(name.clone(), value);
         told.push(json!({"name": secret.name, "version": secret.active}));
@@ -85,7 +85,7 @@ pub async fn missing(core: &Core, account: Uuid, names: &[String]) -> Result<Vec
 }
 
 async fn found(core: &Core, account: Uuid, names: &[String]) -> Result<BTreeMap<String, Secret>, Fault> {
-    let keys: BTreeSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let keys: BTreeSet<String> = names.iter().map(|name| rules::name_key(name)).collect();
     let limit = keys.len();
     let keys = keys.into_iter().map(Cell::from).collect();
     let query = Query::of(account).filter(Filter::In("name_key", keys)).limit(limit);
@@ -94,5 +94,5 @@ async fn found(core: &Core, account: Uuid, names: &[String]) -> Result<BTreeMap<
 }
 
 fn lacking(names: &[String], found: &BTreeMap<String, Secret>) -> Vec<String> {
-    names.iter().filter(|name| !found.contains_key(&name.to_ascii_lowercase())).cloned().collect()
+    names.iter().filter(|name| !found.contains_key(&rules::name_key(name))).cloned().collect()
 }

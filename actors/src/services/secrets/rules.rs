@@ -2,15 +2,20 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{check::Check, redact::SHORTEST};
+use crate::check::Check;
 
-/// The longest name.
+/// The longest name, in characters.
 pub(super) const NAME: usize = 128;
 
 /// Whether a text can be a secret's name.
 pub(super) fn is_name(name: &str) -> bool {
-    (1..=NAME).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+    let plain = |letter: char| letter != '|' && !letter.is_control();
+    name.chars().count() <= NAME && !name.trim().is_empty() && name.chars().all(plain)
+}
+
+/// What names are one by, whatever their case.
+pub(super) fn name_key(name: &str) -> String {
+    name.to_lowercase()
 }
 
 pub(super) fn check_name(check: &mut Check, name: &str) {
@@ -18,7 +23,7 @@ pub(super) fn check_name(check: &mut Check, name: &str) {
         check.broken(
             "/name",
             "pattern",
-            format!("must be 1 to {NAME} letters, digits, underscores, dots and hyphens"),
+            format!("must be 1 to {NAME} characters, not all blank, without | and control characters"),
         );
     }
 }
@@ -26,13 +31,8 @@ pub(super) fn check_name(check: &mut Check, name: &str) {
 /// The value's length is told, never the value.
 pub(super) fn check_value(check: &mut Check, value: &SecretString, most: usize) {
     let found = value.expose_secret().len();
-    if found < SHORTEST {
-        let why = "because what is shorter cannot be redacted";
-        check.broken(
-            "/value",
-            "length",
-            format!("must have at least {SHORTEST} bytes, {why}; it has {found}"),
-        );
+    if found == 0 {
+        check.broken("/value", "length", "must not be empty");
     } else if found > most {
         check.broken(
             "/value",
@@ -59,9 +59,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_bounded_and_plain() {
-        assert!(["a", "API_KEY", "a.b-c", &"x".repeat(128)].into_iter().all(is_name));
-        assert!(!["", "a b", "a/b", "a|b", "ä", "a\0", &"x".repeat(129)].into_iter().any(is_name));
+    fn names_are_bounded_and_print() {
+        let good = ["a", "API_KEY", "a.b-c", "a b", "a/b", "ä", &"x".repeat(128), &"ß".repeat(128)];
+        assert!(good.into_iter().all(is_name));
+        let bad = ["", " ", "a|b", "a\0", "a\nb", "\u{85}", &"x".repeat(129)];
+        assert!(!bad.into_iter().any(is_name));
+        assert_eq!(name_key("Ä/Key"), name_key("ä/kEY"));
     }
 
     proptest! {

@@ -23,7 +23,7 @@ pub(super) struct Sealed {
 }
 
 impl Place<'_> {
-    /// Names have no slash, so that no two places share a context.
+    /// Ids and numbers have no slash, so that no two places share a context whatever the names hold.
     fn context(self) -> String {
         format!("secret/{}/{}/{}", self.name_key, self.secret, self.number)
     }

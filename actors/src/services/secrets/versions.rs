@@ -71,7 +71,7 @@ async fn changed(mut secret: Secret, kind: &'static str, tenant: &Tenant) -> Res
 pub struct PinSecret {
     /// The secret's name, whatever its case.
     pub name: String,
-    /// The version in force that the caller saw, where they said so.
+    /// The revision that the caller saw, where they said so.
     pub expected: Option<i64>,
     /// To what.
     pub pin: Pin,
@@ -96,7 +96,7 @@ impl Action for PinSecret {
 pub struct RollBackSecret {
     /// The secret's name, whatever its case.
     pub name: String,
-    /// The version in force that the caller saw, where they said so.
+    /// The revision that the caller saw, where they said so.
     pub expected: Option<i64>,
     /// To what.
     pub to: RollBack,

@@ -180,6 +180,7 @@ impl Entity for Delivery {
         uniques: &[Unique {
             name: "trigger_deliveries_source",
             columns: &["trigger_id", "source"],
+            fields: &[],
             message: "the trigger has fired for this already",
         }],
     };

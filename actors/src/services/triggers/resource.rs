@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sl_store::{Batch, Fault, Filter, Head};
+use sl_store::{Batch, Entity as _, Fault, Filter, Head};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -140,6 +140,7 @@ impl Resource for Trigger {
     }
 
     async fn amend(&mut self, patch: AmendTrigger, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
+        let before = self.encode();
         self.function_id = patch.function_id.unwrap_or(self.function_id);
         self.rule = patch.rule.map_or_else(|| std::mem::take(&mut self.rule), |rule| rule.trim().to_owned());
         self.enabled = patch.enabled.unwrap_or(self.enabled);
@@ -150,6 +151,7 @@ impl Resource for Trigger {
         }
         admit::check(self, tenant).await?;
         match (self.kind, secret) {
+            (TriggerType::Cron, _) if self.encode() == before => Ok(()),
             (TriggerType::Cron, _) => admit::arm_schedule(self, tenant, batch).await,
             (TriggerType::Event, _) => Ok(()),
             (TriggerType::Webhook, None) => admit::keep_secret(self, tenant).await,

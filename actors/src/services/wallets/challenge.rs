@@ -3,7 +3,6 @@
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sl_store::Chance as _;
-use utoipa::ToSchema;
 
 use super::{CHALLENGE_TIME, entity::Wallet};
 use crate::Core;
@@ -16,15 +15,6 @@ const DOMAIN: &str = "neo-service-layer/wallet-proof/v1";
 pub struct Challenge {
     /// 32 random bytes in hexadecimal.
     pub nonce: String,
-    /// Until when it can be answered.
-    pub expires_at: DateTime<Utc>,
-}
-
-/// A challenge as it is answered.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ChallengeView {
-    /// What is signed: these bytes as UTF-8, no line feed at the end. ECDSA on P-256, the digest being their SHA-256.
-    pub message: String,
     /// Until when it can be answered.
     pub expires_at: DateTime<Utc>,
 }

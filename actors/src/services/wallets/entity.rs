@@ -80,6 +80,7 @@ impl Entity for Wallet {
         uniques: &[Unique {
             name: "workspace_wallets_script_hash",
             columns: &["script_hash"],
+            fields: &["wallet_address"],
             message: "a wallet of this address exists already",
         }],
     };

@@ -23,7 +23,7 @@ use sl_store::Entity as _;
 
 pub(crate) use self::resource::read_address;
 pub use self::{
-    challenge::{Challenge, ChallengeView},
+    challenge::Challenge,
     entity::{Wallet, WalletStatus},
     proof::{
         Named, NewProof, ProveWallet, RenewChallenge, WalletSignature, active, check_signatures, may_sign,

@@ -29,7 +29,7 @@ use crate::{
 pub struct WalletSignature {
     /// The key that signed, compressed, in hexadecimal.
     pub public_key: String,
-    /// r and s, each 32 bytes big-endian: 128 hexadecimal digits.
+    /// r and s, each 32 bytes big-endian: in base64, or 128 hexadecimal digits.
     pub signature: String,
 }
 
@@ -108,8 +108,8 @@ pub fn check_signatures(
         let key = PublicKey::from_hex(&given.public_key)
             .filter(|key| wallet.public_keys.contains(key))
             .ok_or_else(|| Fault::field(pointer("public_key"), "wrong_key", "must be a key of the wallet"))?;
-        let signature = Signature::from_hex(&given.signature).ok_or_else(|| {
-            let detail = "must be r and s of ECDSA on P-256: 128 hexadecimal digits";
+        let signature = Signature::parse(&given.signature).ok_or_else(|| {
+            let detail = "must be r and s of ECDSA on P-256, 64 bytes in base64 or hexadecimal";
             Fault::field(pointer("signature"), "format", detail)
         })?;
         if !key.verifies(message, &signature) {

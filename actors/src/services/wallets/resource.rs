@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     MAX_WALLETS, NAME,
-    challenge::{Challenge, ChallengeView},
+    challenge::Challenge,
     entity::{Wallet, WalletStatus},
 };
 use crate::{
@@ -70,6 +70,8 @@ pub struct WalletView {
     pub id: Uuid,
     /// The account it belongs to.
     pub account_id: Uuid,
+    /// The same: every account is one workspace.
+    pub workspace_id: Uuid,
     /// Its address on Neo N3.
     pub wallet_address: String,
     /// The same as a script hash, as nodes display it.
@@ -82,8 +84,11 @@ pub struct WalletView {
     pub threshold: i64,
     /// Where it stands.
     pub status: WalletStatus,
-    /// What is to be signed for it to become active; only while it is pending.
-    pub challenge: Option<ChallengeView>,
+    /// What is to be signed for it to become active; only while it is pending. These bytes as UTF-8, no line feed at the
+    /// end; ECDSA on P-256, the digest being their SHA-256.
+    pub challenge: Option<String>,
+    /// Until when that can be answered.
+    pub challenge_expires_at: Option<DateTime<Utc>>,
     /// When it was proved.
     pub proved_at: Option<DateTime<Utc>>,
     /// Counts the changes from 1.
@@ -139,20 +144,18 @@ impl Resource for Wallet {
     }
 
     fn view(&self) -> WalletView {
-        let challenge = self.challenge.as_ref().map(|challenge| ChallengeView {
-            message: challenge.message(self),
-            expires_at: challenge.expires_at,
-        });
         WalletView {
             id: self.head.id,
             account_id: self.head.account_id,
+            workspace_id: self.head.account_id,
             wallet_address: self.script_hash.address(),
             script_hash: self.script_hash.to_string(),
             label: self.label.clone(),
             public_keys: self.public_keys.iter().map(ToString::to_string).collect(),
             threshold: self.threshold,
             status: self.status,
-            challenge,
+            challenge: self.challenge.as_ref().map(|challenge| challenge.message(self)),
+            challenge_expires_at: self.challenge.as_ref().map(|challenge| challenge.expires_at),
             proved_at: self.proved_at,
             version: self.head.version,
             created_at: self.head.created_at,

@@ -234,6 +234,7 @@ impl Entity for WebhookDelivery {
         uniques: &[Unique {
             name: "webhook_deliveries_event",
             columns: &["webhook_id", "event_id"],
+            fields: &[],
             message: "the webhook is told of this event already",
         }],
     };

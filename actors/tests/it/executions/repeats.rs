@@ -11,13 +11,14 @@ use sl_actors::{
 use sl_store::Query;
 
 use crate::{
-    workshop::{Plan, Workshop, execute},
+    workshop::{Plan, Workshop, execute, perform_keyed},
     world::{Ground, on_both, until},
 };
 
 on_both! {
     fifty_equal_requests_are_one_execution
-    a_repeat_is_answered_with_what_is_known_by_then
+    a_repeat_is_answered_as_the_first_was
+    no_repeat_is_answered_before_the_first_is
     the_answer_survives_the_daemon_that_promised_it
 }
 
@@ -47,44 +48,67 @@ async fn fifty_equal_requests_are_one_execution(ground: Ground) {
     shop.stop().await;
 }
 
-async fn a_repeat_is_answered_with_what_is_known_by_then(ground: Ground) {
+async fn a_repeat_is_answered_as_the_first_was(ground: Ground) {
     let shop = Workshop::on(ground).await;
-    let source = "export default () => new Promise((r) => setTimeout(() => r({}), 500))";
+    let source = "export default () => new Promise((r) => setTimeout(() => r({}), 200))";
     let function = shop.function("slow", source).await;
-    let run = || execute(function.id, "{}", Some(Duration::from_millis(20)));
-    let (_, _, first) = shop.perform_keyed("slow", run()).await.unwrap();
-    assert_eq!(first["status"], json!("running"));
-    let (replayed, status, second) = shop.perform_keyed("slow", run()).await.unwrap();
-    assert_eq!((replayed, status, &second["status"]), (true, 202, &json!("running")));
-    assert_eq!(first["id"], second["id"]);
-    until("it ends", async || shop.perform_keyed("slow", run()).await.unwrap().2["status"] == "succeeded")
-        .await;
-    let queued = || execute(function.id, "{}", Some(Duration::ZERO));
-    let (_, _, queued_first) = shop.perform_keyed("queued", queued()).await.unwrap();
-    assert_eq!(queued_first["status"], json!("queued"));
-    until("it ends", async || {
-        let (replayed, status, answer) = shop.perform_keyed("queued", queued()).await.unwrap();
-        assert!(replayed && answer["id"] == queued_first["id"]);
-        (status, &answer["status"]) == (200, &json!("succeeded"))
-    })
-    .await;
+    for (key, wait, status, stands) in
+        [("runs", 20, 202, "running"), ("queued", 0, 202, "queued"), ("ended", 20_000, 200, "succeeded")]
+    {
+        let run = || execute(function.id, "{}", Some(Duration::from_millis(wait)));
+        let (replayed, _, first) = shop.perform_keyed(key, run()).await.unwrap();
+        assert_eq!((replayed, &first["status"]), (false, &json!(stands)));
+        assert_eq!(shop.perform_keyed(key, run()).await.unwrap(), (true, status, first.clone()));
+        let id = first["id"].as_str().unwrap().parse().unwrap();
+        shop.until(id, Status::Succeeded).await;
+        assert_eq!(shop.perform_keyed(key, run()).await.unwrap(), (true, status, first));
+    }
+    shop.stop().await;
+}
+
+async fn no_repeat_is_answered_before_the_first_is(ground: Ground) {
+    let shop = Workshop::on(ground).await;
+    let source = "export default () => new Promise((r) => setTimeout(() => r({}), 600))";
+    let function = shop.function("slow", source).await;
+    let run = || execute(function.id, "{}", None);
+    let repeated = async {
+        until("it runs", async || is_running(&shop).await).await;
+        shop.perform_keyed("the key", run()).await
+    };
+    let (first, repeated) = tokio::join!(shop.perform_keyed("the key", run()), repeated);
+    assert_eq!(repeated.unwrap_err().code, Code::InFlight);
+    let (_, _, first) = first.unwrap();
+    assert_eq!(first["status"], json!("succeeded"));
+    assert_eq!(shop.perform_keyed("the key", run()).await.unwrap(), (true, 200, first));
     shop.stop().await;
 }
 
 async fn the_answer_survives_the_daemon_that_promised_it(ground: Ground) {
     let shop = Plan::on(&ground).await.with(&LEASE, 500).with(&HEARTBEAT, 200_000).start(ground).await;
-    let source = "export default (params, context) =>
-        new Promise((r) => setTimeout(() => r({attempt: context.attempt}), context.attempt === 1 ? 30000 : 1))";
+    let source = "export default (params, context) => new Promise((r) =>
+        setTimeout(() => r({attempt: context.attempt}), context.attempt === 1 ? 60000 : 1))";
     let function = shop.function("slow", source).await;
     let other = shop.another().await;
-    let run = || execute(function.id, "{}", Some(Duration::from_millis(20)));
-    let (_, _, first) = shop.perform_keyed("key", run()).await.unwrap();
-    assert_eq!(first["status"], json!("running"));
-    until("another daemon ends it", async || {
-        let (_, status, answer) = shop.perform_keyed("key", run()).await.unwrap();
-        (status, &answer["output"]) == (200, &json!({"attempt": 2}))
-    })
-    .await;
+    let run = || execute(function.id, "{}", Some(Duration::from_secs(50)));
+    let again = async || perform_keyed(&other, shop.account, "key", run()).await.unwrap();
+    let repeated = async {
+        until("it runs", async || is_running(&shop).await).await;
+        let (replayed, status, standing) = again().await;
+        assert_eq!((replayed, status, &standing["status"]), (true, 202, &json!("running")));
+        until("another daemon ends it", async || again().await.1 == 200).await;
+        let answer = again().await;
+        assert!(answer.2["output"]["attempt"].as_u64() > Some(1), "{answer:?}");
+        assert_eq!(again().await, answer);
+    };
+    tokio::select! {
+        _ = shop.perform_keyed("key", run()) => panic!("its own daemon does not answer meanwhile"),
+        () = repeated => {}
+    }
     other.drain(Duration::from_secs(1)).await;
     shop.stop().await;
+}
+
+async fn is_running(shop: &Workshop) -> bool {
+    let made: Vec<Execution> = shop.core().store.list(Query::of(shop.account)).await.unwrap();
+    made.first().is_some_and(|made| made.status == Status::Running)
 }

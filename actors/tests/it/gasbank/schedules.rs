@@ -155,7 +155,7 @@ async fn a_pause_holds_slots_back_and_a_resume_says_what_becomes_of_them(ground:
         let last = DateTime::from_timestamp(world.now().timestamp() / hour * hour, 0).unwrap();
         neglect(&world, account, schedule, last - TimeDelta::minutes(150)).await;
         let why = world.act(account, Why(schedule)).await.unwrap();
-        assert_eq!((why.kind.as_str(), why.causes[0].code), ("gas schedule", "paused"));
+        assert_eq!((why.kind.as_str(), why.causes[0].code), ("gas_schedule", "paused"));
         assert!(made(&world, account, schedule).await.is_empty());
         world.act(account, ResumeWork { target: target(), how: Resume { missed } }).await.unwrap();
         until("it goes on", async || {

@@ -37,7 +37,7 @@ async fn a_node_that_does_not_answer_is_asked_again_and_the_daemon_is_degraded(g
     let degraded = world.core().health.degraded();
     assert!(degraded.get("neo").is_some_and(|why| why.starts_with("unreachable: ")), "{degraded:?}");
     let why = world.act(SYSTEM, Why(NeoChain::key().id)).await.unwrap();
-    assert_eq!((why.kind.as_str(), why.status.as_str()), ("neo chain", "unreachable"), "{why:?}");
+    assert_eq!((why.kind.as_str(), why.status.as_str()), ("neo_chain", "unreachable"), "{why:?}");
     assert!(why.causes.iter().any(|cause| cause.code == "neo_node"), "{why:?}");
     let seen = stands(&world, "following").await;
     assert_eq!((seen.trouble, seen.error, seen.consecutive_failures), (None, None, 0));

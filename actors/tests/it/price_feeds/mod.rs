@@ -380,7 +380,7 @@ async fn a_feed_says_why_it_publishes_nothing(ground: Ground) {
     let made = feed(&world, account, json!({"min_submissions": 2})).await.unwrap().id;
     let codes = async || {
         let why = world.act(account, Why(made)).await.unwrap();
-        assert_eq!(why.kind, "price feed");
+        assert_eq!(why.kind, "price_feed");
         let codes: Vec<&str> = why.causes.iter().map(|cause| cause.code).collect();
         (why.status, codes.join(" "))
     };

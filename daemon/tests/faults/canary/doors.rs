@@ -141,7 +141,7 @@ pub async fn challenge(client: &Client, account: &str) -> String {
     let path = format!("{wallets}/{}", text(&wallet, "id"));
     let fresh = client.post(&format!("{path}/challenge"), &json!({})).await.expect(200);
     client.post(&format!("{path}/proof"), &json!({"signatures": []})).await;
-    let nonce = text(&fresh["challenge"], "message").lines().find_map(|line| line.strip_prefix("nonce: "));
+    let nonce = text(&fresh, "challenge").lines().find_map(|line| line.strip_prefix("nonce: "));
     nonce.expect("a nonce").to_owned()
 }
 

@@ -85,11 +85,13 @@ impl Entity for Thing {
             Unique {
                 name: "conformance_things_name",
                 columns: &["name"],
+                fields: &["name"],
                 message: "a thing of this name exists already",
             },
             Unique {
                 name: "conformance_things_slot",
                 columns: &["group", "slot"],
+                fields: &["group", "slot"],
                 message: "this slot of the group is taken",
             },
         ],
