@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod mirror;
 pub mod neo;
 pub mod page;
+mod patch;
 pub mod pause;
 pub mod peers;
 pub mod redact;

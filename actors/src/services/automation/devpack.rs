@@ -30,7 +30,7 @@ fn schedule<'a>(
         let new: NewJob = serde_json::from_value(Value::Object(fields))
             .map_err(|error| Fault::field("", "form", error.to_string()))?;
         let job = resource::create::<Job>(new, &acting.tenant(), batch).await?;
-        Ok(json!({"job": job.view()}))
+        Ok(json!({"job": job.seen(&acting.core)}))
     })
 }
 

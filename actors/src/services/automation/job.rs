@@ -85,6 +85,18 @@ impl Job {
         name.trim().to_lowercase()
     }
 
+    /// Where it stands, pauses left out.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        let ended =
+            self.schedule.is_some() && self.state.as_ref().is_some_and(|state| state.next_slot.is_none());
+        match (self.enabled, ended) {
+            (false, _) => "disabled",
+            (true, true) => "ended",
+            (true, false) => "active",
+        }
+    }
+
     fn listens_public(&self) -> bool {
         self.enabled && self.on.as_ref().is_some_and(|on| hearing::publisher(&on.kind).is_some())
     }

@@ -36,7 +36,7 @@ fn generate<'a>(
             Params::deserialize(params).map_err(|error| Fault::field("", "type", error.to_string()))?;
         let new = NewRandom {
             length: params.length,
-            request_id: Some(params.request_id.unwrap_or_else(|| acting.key())),
+            request_id: params.request_id.filter(|id| !id.is_empty()).or_else(|| Some(acting.key())),
             encoding: params.encoding,
         };
         let view = draw(&new, &acting.tenant(), batch).await?.view()?;

@@ -48,6 +48,6 @@ fn plan<'a>(
         };
         let mut made = resource::create::<Trigger>(new, &acting.tenant(), batch).await?;
         made.shown = Shown::default();
-        Ok(json!({"trigger": made.view()}))
+        Ok(json!({"trigger": made.seen(&acting.core)}))
     })
 }
