@@ -88,7 +88,7 @@ fn balance<'a>(acting: &'a Acting, params: &'a Value, _batch: &'a mut Batch) -> 
     Box::pin(async move {
         let (which, tenant): (Which, _) = (read(params)?, acting.tenant());
         let account = which.find(&tenant).await?;
-        Ok(json!({ "account": account.view(tenant.now()) }))
+        Ok(json!({ "account": account.view(&tenant.core) }))
     })
 }
 
@@ -128,6 +128,8 @@ struct Withdrawn {
     amount: Value,
     #[serde(default, alias = "toAddress", alias = "to_address")]
     to: Option<String>,
+    #[serde(default)]
+    notes: Option<String>,
     #[serde(default, alias = "notBefore")]
     not_before: Option<chrono::DateTime<chrono::Utc>>,
 }
@@ -144,6 +146,7 @@ fn withdraw<'a>(acting: &'a Acting, params: &'a Value, batch: &'a mut Batch) -> 
             amount,
             to_address: withdrawn.to,
             not_before: withdrawn.not_before,
+            notes: withdrawn.notes,
         });
         let view = change.plan(&tenant, batch).await?;
         tenant.core.bells.ring(DUTY);

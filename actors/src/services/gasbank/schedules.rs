@@ -88,7 +88,7 @@ impl Action for CreateGasSchedule {
             "to_address": schedule.to_address.address(),
         });
         batch.event(tenant.event(NAME, "gasbank.schedule.created", id, data));
-        tenant.commit(batch, schedule.view()).await
+        tenant.commit(batch, schedule.seen(&tenant.core)).await
     }
 }
 
@@ -148,7 +148,7 @@ impl Action for ListGasSchedules {
     async fn run(self, tenant: &Tenant) -> Result<Self::Output, Fault> {
         let only = self.filters.gas_account_id.map(|id| Filter::Equal("gas_account_id", id.into()));
         let only = only.into_iter().collect();
-        resource::list::<GasSchedule, _>(tenant, self.page, only, GasSchedule::view).await
+        resource::list::<GasSchedule, _>(tenant, self.page, only, |found| found.seen(&tenant.core)).await
     }
 }
 
@@ -162,7 +162,7 @@ impl Action for FetchGasSchedule {
     const WHILE_SUSPENDED: bool = true;
 
     async fn run(self, tenant: &Tenant) -> Result<GasScheduleView, Fault> {
-        tenant.core.store.get::<GasSchedule>(tenant.key(self.0)).await.map(|found| found.view())
+        tenant.core.store.get::<GasSchedule>(tenant.key(self.0)).await.map(|found| found.seen(&tenant.core))
     }
 }
 
