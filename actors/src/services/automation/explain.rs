@@ -46,9 +46,10 @@ async fn explain_job(core: &Core, key: Key, mut job: Job) -> Result<Explained, F
         (true, None, Some(slot)) => Cause::new("next_slot", "its next slot comes at that time").until(slot),
     });
     let status = core.standing(DUTY, &job.head, job.status());
-    if let Some(state) = job.state.as_ref().filter(|state| state.failures > 0) {
-        let detail = format!("its last {} runs have failed", state.failures);
-        let cause = Cause::new("failing", detail).with("failures", state.failures);
+    let failures = job.state.as_ref().map_or(0, |state| job.failures(state, core));
+    if failures > 0 {
+        let detail = format!("its last {failures} runs have failed");
+        let cause = Cause::new("failing", detail).with("failures", failures);
         causes.push(cause.with("max_failures", job.max_failures));
     }
     Ok(Explained { kind: "job", status: status.to_owned(), gates: Vec::new(), causes })

@@ -18,6 +18,7 @@ use super::{
     state::JobState,
 };
 use crate::{
+    Core,
     action::Tenant,
     patch::{changed, given},
     resource::{Life, Resource},
@@ -396,8 +397,10 @@ impl Resource for Job {
         }
     }
 
-    fn pausable(view: &mut JobView) -> Option<(&'static str, &mut &'static str)> {
-        Some((DUTY, &mut view.status))
+    fn seen(&self, core: &Core) -> JobView {
+        let status = core.standing(DUTY, &self.head, self.status());
+        let failures = self.state.as_ref().map_or(0, |state| self.failures(state, core));
+        JobView { status, consecutive_failures: failures, ..self.view() }
     }
 
     fn conditions(filters: JobFilters) -> Result<Vec<Filter>, Fault> {

@@ -2,7 +2,7 @@
 //! `gasbank.withdraw`.
 
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sl_store::{Batch, Fault};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ use crate::{
     check::Check,
     page::PageRequest,
     services::{
-        executions::{Acting, ActionKind},
+        executions::{Acting, ActionKind, params::read},
         price_feeds::ExactNumber,
         wallets::read_address,
     },
@@ -39,11 +39,6 @@ pub(super) const ACTIONS: &[ActionKind] = &[
 ];
 
 type Planned<'a> = BoxFuture<'a, Result<Value, Fault>>;
-
-fn read<T: DeserializeOwned>(params: &Value) -> Result<T, Fault> {
-    serde_json::from_value(params.clone())
-        .map_err(|error| Fault::field("", "params", format!("the params cannot be read: {error}")))
-}
 
 #[derive(Deserialize)]
 struct Ensured {

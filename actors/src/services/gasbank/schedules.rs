@@ -32,7 +32,7 @@ use crate::{
     check::Check,
     duty::{Attempt, Duty, Outcome, RETRY_BASE, RETRY_CAP},
     page::{Page, PageRequest},
-    pause::{Missed, Ruling},
+    pause::{Missed, Resumed, Ruling},
     resource,
     schedule::{Fold, Gap},
     services::price_feeds::ExactNumber,
@@ -230,14 +230,22 @@ impl Duty for Scheduler {
         core: &'a Arc<Core>,
         work: &'a Work,
         ruling: Ruling,
-    ) -> BoxFuture<'a, Result<(), Fault>> {
+    ) -> BoxFuture<'a, Result<Resumed, Fault>> {
         Box::pin(async move {
             let key = Key::new(work.account, work.subject);
-            let Some(mut found) = core.store.find::<GasSchedule>(key).await? else { return Ok(()) };
+            let Some(mut found) = core.store.find::<GasSchedule>(key).await? else {
+                return Ok(Resumed::default());
+            };
+            let timetable = found.timetable()?;
+            let slots = std::iter::successors(found.slot_after(&timetable, found.decided), |last| {
+                found.slot_after(&timetable, *last)
+            });
+            let counted = ruling.counted(slots, u64::MAX);
             found.dropped_until = found.dropped_by(ruling)?;
             let mut batch = Batch::new();
             batch.replace(&mut found, core.clock.now());
-            core.store.commit(batch).await
+            core.store.commit(batch).await?;
+            Ok(counted)
         })
     }
 }
