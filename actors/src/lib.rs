@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod mirror;
 pub mod neo;
 pub mod page;
+mod patch;
 pub mod pause;
 pub mod peers;
 pub mod redact;
@@ -43,7 +44,7 @@ pub use self::{
     runtime::Runtime,
 };
 pub use sl_store::{
-    Code, Event, EventQuery, Fault, FieldError, Health, Hint, KeyRing, Limit, Position, SYSTEM, Store,
+    Code, Event, EventQuery, Fault, FieldError, Figure, Health, Hint, KeyRing, Limit, Position, SYSTEM, Store,
 };
 
 /// The settings of every module, gathered by [`settings::catalogue`].

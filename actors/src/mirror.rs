@@ -12,7 +12,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use sl_store::{Entity as _, EventQuery, Fault, Filter, Hint, Position, Query, SYSTEM};
+use sl_store::{Entity as _, EventQuery, Fault, Filter, Head, Hint, Position, Query, SYSTEM};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
@@ -195,6 +195,17 @@ impl Mirror {
 
     fn touch_tokens(&self) {
         self.tokens.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Core {
+    /// Where something stands together with the pauses: what would be `active` is `paused` while one holds it, its account
+    /// or the duty that acts for it back.
+    #[must_use]
+    pub(crate) fn standing(&self, duty: &str, head: &Head, status: &'static str) -> &'static str {
+        let around = Around { duty, account: head.account_id, gates: &[head.id] };
+        let is_paused = status == "active" && !self.mirror.holding(around, self.clock.now()).is_empty();
+        if is_paused { "paused" } else { status }
     }
 }
 

@@ -67,6 +67,20 @@ pub trait Resource: Entity {
     /// The public face; no secrets.
     fn view(&self) -> Self::View;
 
+    /// The duty that acts for one, and the status in its public face, where a pause shows there.
+    fn pausable(_view: &mut Self::View) -> Option<(&'static str, &mut &'static str)> {
+        None
+    }
+
+    /// The public face as of now: what would be active is `paused` while a pause holds it back.
+    fn seen(&self, core: &Core) -> Self::View {
+        let mut view = self.view();
+        if let Some((duty, status)) = Self::pausable(&mut view) {
+            *status = core.standing(duty, self.head(), status);
+        }
+        view
+    }
+
     /// The conditions of a list.
     fn conditions(_filters: Self::Filters) -> Result<Vec<Filter>, Fault> {
         Ok(Vec::new())
@@ -88,7 +102,7 @@ impl<R: Resource> Action for Create<R> {
     async fn run(self, tenant: &Tenant) -> Result<R::View, Fault> {
         let mut batch = Batch::new();
         let made = create::<R>(self.0, tenant, &mut batch).await?;
-        tenant.commit(batch, made.view()).await
+        tenant.commit(batch, made.seen(&tenant.core)).await
     }
 }
 
@@ -144,7 +158,7 @@ impl<R: Resource> Action for Fetch<R> {
     const WHILE_SUSPENDED: bool = true;
 
     async fn run(self, tenant: &Tenant) -> Result<R::View, Fault> {
-        tenant.core.store.get::<R>(tenant.key(self.0)).await.map(|found| found.view())
+        tenant.core.store.get::<R>(tenant.key(self.0)).await.map(|found| found.seen(&tenant.core))
     }
 }
 
@@ -164,7 +178,7 @@ impl<R: Resource> Action for List<R> {
 
     async fn run(self, tenant: &Tenant) -> Result<Self::Output, Fault> {
         let filters = R::conditions(self.filters)?;
-        list::<R, _>(tenant, self.page, filters, R::view).await
+        list::<R, _>(tenant, self.page, filters, |found| found.seen(&tenant.core)).await
     }
 }
 
@@ -208,15 +222,30 @@ impl<R: Resource> Action for Amend<R> {
     async fn run(self, tenant: &Tenant) -> Result<R::View, Fault> {
         let mut found: R = tenant.core.store.get(tenant.key(self.id)).await?;
         expect_version(&found, self.expected)?;
-        let (before, mut batch) = (found.encode(), Batch::new());
-        found.amend(self.patch, tenant, &mut batch).await?;
-        if batch.is_empty() && found.encode() == before {
-            return tenant.commit(batch, found.view()).await;
-        }
-        batch.replace(&mut found, tenant.now());
-        batch.event(tenant.event(R::SERVICE, R::LIFE.amended, self.id, found.told()));
-        tenant.commit(batch, found.view()).await
+        let mut batch = Batch::new();
+        amend(&mut found, self.patch, tenant, &mut batch).await?;
+        tenant.commit(batch, found.seen(&tenant.core)).await
     }
+}
+
+/// Adds a change to a batch, with its event. One that leaves everything as it is adds nothing: the version stays.
+///
+/// # Errors
+/// As [`Resource::amend`].
+pub(crate) async fn amend<R: Resource>(
+    found: &mut R,
+    patch: R::Patch,
+    tenant: &Tenant,
+    batch: &mut Batch,
+) -> Result<(), Fault> {
+    let before = found.encode();
+    found.amend(patch, tenant, batch).await?;
+    if batch.is_empty() && before == found.encode() {
+        return Ok(());
+    }
+    batch.replace(found, tenant.now());
+    batch.event(tenant.event(R::SERVICE, R::LIFE.amended, found.head().id, found.told()));
+    Ok(())
 }
 
 /// Removes one.

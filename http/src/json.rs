@@ -1,6 +1,6 @@
 //! JSON bodies into types, and what is wrong with those that do not fit.
 
-use serde::de::{DeserializeOwned, DeserializeSeed as _};
+use serde::de::{DeserializeOwned, DeserializeSeed as _, IgnoredAny};
 use serde_json::{Value, error::Category};
 use sl_actors::{Code, Fault};
 
@@ -35,6 +35,19 @@ pub fn read<T: DeserializeOwned>(body: &[u8], reading: Reading) -> Result<T, Fau
     }
     T::deserialize(Strict(&mut serde_json::Deserializer::from_slice(body)))
         .or_else(|_| with_whole_numbers(body).ok_or_else(|| misfit::<T>(body)))
+}
+
+/// Reads a body that need not be JSON: what is none is a text.
+///
+/// # Errors
+/// [`Code::Malformed`] where it is JSON that breaks a bound, or neither JSON nor text.
+pub fn read_or_text(body: &[u8], reading: Reading) -> Result<Value, Fault> {
+    if !body.trim_ascii().is_empty() && serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+        return read(body, reading);
+    }
+    let text = std::str::from_utf8(body).ok().filter(|text| !text.contains('\0'));
+    let neither = || Fault::new(Code::Malformed, "the body is neither JSON nor text in UTF-8");
+    text.map(Value::from).ok_or_else(neither)
 }
 
 /// Reads a body once more with each whole number as such, however it is written: `3.0` is an integer (JSON Schema, 6.1.1).

@@ -290,6 +290,25 @@ impl Draft {
         A: Action,
         A::Output: Serialize + ToSchema,
     {
+        let read = |_: &P::Output, body: &[u8], reading: json::Reading| {
+            body_of::<B>(body, reading.depth, reading.object)
+        };
+        self.proven_action_of(seen, read, make)
+    }
+
+    /// The same with a body that is read otherwise, by what the proof says.
+    pub fn proven_action_of<B, P, A>(
+        self,
+        seen: impl Fn(&Path, Unproven) -> Result<P, Fault> + Send + Sync + 'static,
+        read: fn(&P::Output, &[u8], json::Reading) -> Result<B, Fault>,
+        make: impl Fn(P::Output, B) -> Result<A, Fault> + Clone + Send + Sync + 'static,
+    ) -> Operation
+    where
+        B: DeserializeOwned + ToSchema + 'static,
+        P: Action,
+        A: Action,
+        A::Output: Serialize + ToSchema,
+    {
         let object = Schemas::is_object::<B>();
         let mut operation = self.finish::<(), B, A::Output>(Form::Json, |_| Err(Fault::internal("unproven")));
         operation.prepare = Box::new(move |received, depth, performer| {
@@ -297,7 +316,7 @@ impl Draft {
             let Performer { front, account, caller, .. } = performer;
             async move {
                 let proven = front.runtime.perform(account, caller, None, seen?).await?;
-                let body = body_of::<B>(&received.body, depth, object)?;
+                let body = read(&proven, &received.body, json::Reading { depth, object })?;
                 Ok(performed(make(proven, body)?, |_| None))
             }
             .boxed()

@@ -5,7 +5,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 use serde::Serialize;
-use sl_actors::{Code, Fault};
+use sl_actors::{Code, Fault, Figure};
 use utoipa::{
     ToSchema,
     openapi::{Object, ObjectBuilder, schema::Type},
@@ -31,10 +31,10 @@ pub struct Problem<'a> {
     errors: Vec<FieldProblem<'a>>,
     /// The value of the limit that was hit.
     #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<u64>,
+    limit: Option<Amount<'a>>,
     /// What stands against that limit.
     #[serde(skip_serializing_if = "Option::is_none")]
-    current: Option<u64>,
+    current: Option<Amount<'a>>,
     /// The setting that fixes that limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     setting: Option<&'static str>,
@@ -49,6 +49,25 @@ fn codes() -> Object {
         .description(Some("One of a closed set of codes."))
         .enum_values(Some(Code::ALL.map(Code::as_str)))
         .build()
+}
+
+/// One side of a limit: a whole number, or an exact decimal as text.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum Amount<'a> {
+    /// A whole number.
+    Count(u64),
+    /// An exact decimal.
+    Decimal(&'a str),
+}
+
+impl<'a> From<&'a Figure> for Amount<'a> {
+    fn from(figure: &'a Figure) -> Self {
+        match figure {
+            Figure::Count(count) => Self::Count(*count),
+            Figure::Decimal(decimal) => Self::Decimal(decimal),
+        }
+    }
 }
 
 /// One field at fault.
@@ -172,8 +191,8 @@ fn body(fault: &Fault, status: StatusCode, request_id: &str) -> String {
         code: fault.code.as_str(),
         detail: &fault.detail,
         errors,
-        limit: limit.map(|limit| limit.limit),
-        current: limit.map(|limit| limit.current),
+        limit: limit.map(|limit| (&limit.limit).into()),
+        current: limit.map(|limit| (&limit.current).into()),
         setting: limit.map(|limit| limit.setting),
         request_id,
     };

@@ -184,12 +184,33 @@ impl FieldError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_field_names, reason = "it is the field of the answer")]
 pub struct Limit {
-    /// The setting that fixes it, as `sld print-config` names it.
+    /// The setting that fixes it, as `sld print-config` names it, or the field of the thing that does.
     pub setting: &'static str,
     /// Its value, in the setting's unit.
-    pub limit: u64,
+    pub limit: Figure,
     /// What stands against it.
-    pub current: u64,
+    pub current: Figure,
+}
+
+/// One side of a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// A whole number.
+    Count(u64),
+    /// An exact decimal, as text: an amount of money.
+    Decimal(String),
+}
+
+impl From<u64> for Figure {
+    fn from(count: u64) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl From<String> for Figure {
+    fn from(decimal: String) -> Self {
+        Self::Decimal(decimal)
+    }
 }
 
 /// The one error: a code, a message for people, and what a program needs to act on it.
@@ -258,8 +279,13 @@ impl Fault {
 
     /// Adds the limit that was hit.
     #[must_use]
-    pub fn limited(mut self, setting: &'static str, limit: u64, current: u64) -> Self {
-        self.limit = Some(Box::new(Limit { setting, limit, current }));
+    pub fn limited(
+        mut self,
+        setting: &'static str,
+        limit: impl Into<Figure>,
+        current: impl Into<Figure>,
+    ) -> Self {
+        self.limit = Some(Box::new(Limit { setting, limit: limit.into(), current: current.into() }));
         self
     }
 }

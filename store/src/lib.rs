@@ -36,7 +36,7 @@ pub use chance::{Chance, Ids, OsChance, SeededChance};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entity::{Cell, Cells, Column, Entity, Head, Key, Kind, Row, SYSTEM, Table, Unique};
 pub use event::{Event, EventQuery, NewEvent, Position};
-pub use fault::{Code, Fault, FieldError, Limit};
+pub use fault::{Code, Fault, FieldError, Figure, Limit};
 pub use query::{Filter, Order, Query};
 pub use retry::RetryPolicy;
 pub use seal::KeyRing;

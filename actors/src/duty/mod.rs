@@ -27,7 +27,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Core, pause::Ruling, settings::Setting};
+use crate::{
+    Core,
+    pause::{Resumed, Ruling},
+    settings::Setting,
+};
 
 pub use actor::DutyStatus;
 pub(crate) use actor::{DutyActor, DutyMessage};
@@ -203,14 +207,15 @@ pub trait Duty: Send + Sync + 'static {
         false
     }
 
-    /// Takes note of what a resume says about the instants of a sequence. May be called again with the same word.
+    /// Takes note of what a resume says about the instants of a sequence, and counts those of the pause. May be called again
+    /// with the same word.
     fn resumed<'a>(
         &'a self,
         _core: &'a Arc<Core>,
         _work: &'a Work,
         _ruling: Ruling,
-    ) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(async { Ok(()) })
+    ) -> BoxFuture<'a, Result<Resumed, Fault>> {
+        Box::pin(async { Ok(Resumed::default()) })
     }
 
     /// Adds to the batch what changes when a dead letter is put back into the queue: the execution is queued again.

@@ -32,12 +32,29 @@ pub struct Resume {
 }
 
 /// What a resumption came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Resumed {
-    /// How many items came due during the pause and run now.
+    /// How many items, and slots of schedules, came due during the pause and run now.
     pub kept: u64,
     /// How many came due during the pause and were dropped.
     pub dropped: u64,
+}
+
+/// So many slots of one schedule are counted.
+const COUNTED: usize = 1_000_000;
+
+impl Ruling {
+    /// What becomes of the slots of one schedule, of which `most` run at most.
+    pub(crate) fn counted(self, slots: impl Iterator<Item = DateTime<Utc>>, most: u64) -> Resumed {
+        let within = slots.take_while(|slot| *slot <= self.until).filter(|slot| self.covers(*slot));
+        let all = within.take(COUNTED).count() as u64;
+        let kept = match self.missed {
+            Missed::Drop => 0,
+            Missed::Latest => all.min(most).min(1),
+            Missed::All => all.min(most),
+        };
+        Resumed { kept, dropped: all - kept }
+    }
 }
 
 /// Ends a pause.
@@ -100,11 +117,8 @@ impl Backlog<'_> {
             let (items, next) = self.page(after).await?;
             let (sequences, items): (Vec<Work>, Vec<Work>) =
                 items.into_iter().partition(|work| self.is_sequence(work));
-            self.rule(missed, &sequences).await?;
-            match missed {
-                Missed::Drop => dropped += sequences.len() as u64,
-                Missed::Latest | Missed::All => kept += sequences.len() as u64,
-            }
+            let ruled = self.rule(missed, &sequences).await?;
+            (kept, dropped) = (kept + ruled.kept, dropped + ruled.dropped);
             let (keep, drop): (Vec<Work>, Vec<Work>) = items.into_iter().partition(|work| match missed {
                 Missed::All => true,
                 Missed::Drop => false,
@@ -124,15 +138,17 @@ impl Backlog<'_> {
         self.tenant.core.duty(&work.duty).is_some_and(|duty| duty.is_sequence(work))
     }
 
-    /// Tells the sequences what becomes of the instants of the pause.
-    async fn rule(&self, missed: Missed, sequences: &[Work]) -> Result<(), Fault> {
+    /// Tells the sequences what becomes of the instants of the pause, and counts these.
+    async fn rule(&self, missed: Missed, sequences: &[Work]) -> Result<Resumed, Fault> {
         let ruling = Ruling { missed, since: self.pause.since, until: self.now };
+        let mut all = Resumed::default();
         for work in sequences {
             if let Some(duty) = self.tenant.core.duty(&work.duty) {
-                duty.resumed(&self.tenant.core, work, ruling).await?;
+                let one = duty.resumed(&self.tenant.core, work, ruling).await?;
+                (all.kept, all.dropped) = (all.kept + one.kept, all.dropped + one.dropped);
             }
         }
-        Ok(())
+        Ok(all)
     }
 
     /// The latest of each group, by due time and then id.

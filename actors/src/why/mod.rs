@@ -12,13 +12,14 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
-use sl_store::Fault;
+use sl_store::{Fault, Key};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     Core,
     action::{Action, Order, Tenant},
+    services::functions::Function,
 };
 
 pub(crate) use locate::locate;
@@ -82,6 +83,15 @@ pub struct Explained {
     pub gates: Vec<Uuid>,
     /// Causes that only the service knows: a missing secret, a quota.
     pub causes: Vec<Cause>,
+}
+
+/// That the function which something runs was removed.
+pub(crate) async fn missing_function(core: &Core, function: Key) -> Result<Option<Cause>, Fault> {
+    let found: Option<Function> = core.store.find(function).await?;
+    let detail = "the function it runs was removed; PATCH function_id, or disable it";
+    Ok(found
+        .is_none()
+        .then(|| Cause::new("missing_function", detail).with("function_id", function.id.to_string())))
 }
 
 /// Asks a service about the thing of an id of an account; none where the service has no such thing.

@@ -92,7 +92,7 @@ async fn only_operators_change_status_and_limits(ground: Ground) {
     let full = world.act(account.id, CreateToken(token("second", &[Scope::Read]))).await.unwrap_err();
     assert_eq!(
         (full.code, full.limit.map(|limit| (limit.setting, limit.limit, limit.current))),
-        (Code::QuotaExceeded, Some((MAX_TOKENS.name, 1, 1)))
+        (Code::QuotaExceeded, Some((MAX_TOKENS.name, 1.into(), 1.into())))
     );
     let unknown = BTreeMap::from([("duties.poll".to_owned(), Limit::Text("1s".to_owned()))]);
     let patch = AmendAccount { limits: Some(unknown), ..amend() };

@@ -22,6 +22,7 @@ use crate::world::{Ground, World, on_both, set, start, until};
 on_both! {
     a_value_follows_from_its_signature
     a_request_id_is_answered_once
+    none_and_nothing_are_what_is_absent
     what_breaks_a_rule_is_refused_with_its_field
     counters_are_never_given_twice
     without_a_key_nothing_is_drawn_and_history_stays
@@ -132,12 +133,20 @@ async fn a_request_id_is_answered_once(ground: Ground) {
     until("it is told once", async || world.events(account, "random.generated").await.len() == 4).await;
 }
 
+async fn none_and_nothing_are_what_is_absent(ground: Ground) {
+    let world = world(ground).await;
+    let account = world.account("Ada").await.id;
+    let first = generate(&world, account, new(0, Some(""))).await.unwrap();
+    assert_eq!((first.length, first.request_id.clone()), (32, first.id.to_string()));
+    let second = generate(&world, account, new(0, Some(""))).await.unwrap();
+    assert_ne!(first.value, second.value, "an empty request id repeats nothing");
+}
+
 async fn what_breaks_a_rule_is_refused_with_its_field(ground: Ground) {
     let world = world(ground).await;
     let account = world.account("Ada").await.id;
     let long = "x".repeat(201);
     for (refused, pointer) in [
-        (new(0, None), "/length"),
         (new(-1, None), "/length"),
         (new(1_025, None), "/length"),
         (new(i64::MAX, None), "/length"),

@@ -47,10 +47,31 @@ fn gas_is_deposited_withdrawn_and_proved_by_the_ledger() {
             let error = &refused["errors"][0];
             assert_eq!((&error["pointer"], &error["code"]), (&json!("/amount"), &json!(rule)), "{refused}");
         }
-        let new = json!({"gas_account_id": gas, "amount": 2.5, "to_address": TO});
+        let new = json!({"gas_account_id": gas, "amount": 2.5, "to_address": TO, "notes": "for the node"});
         let made = world.client.post(&withdraw, &new).await.expect(200);
         let left = [&made["account"]["balance"], &made["account"]["available"], &made["account"]["locked"]];
         assert_eq!(left, ["10", "7.5", "2.5"], "{made}");
+        let owner = account.rsplit('/').next().unwrap_or_default();
+        let told = ["account_id", "user_account_id", "gas_account_id", "notes"]
+            .map(|name| &made["transaction"][name]);
+        assert_eq!(told, [owner, owner, gas.as_str(), "for the node"], "{made}");
+        let one = world.client.get(&format!("{bank}?gas_account_id={gas}")).await.expect(200);
+        assert_eq!(
+            (&one["id"], &one["status"], one.get("items")),
+            (&json!(gas), &json!("active"), None),
+            "{one}"
+        );
+        let listed = world.client.get(&bank).await.expect(200);
+        assert_eq!(listed["items"][0]["id"], json!(gas), "{listed}");
+        let below = world.client.patch(&format!("{bank}/{gas}"), &json!({"minimum_balance": "-1"})).await;
+        assert_eq!(below.problem(422, "invalid")["errors"][0]["detail"], "must be at least 0");
+        let limited = json!({"daily_limit": "3", "minimum_balance": "0"});
+        world.client.patch(&format!("{bank}/{gas}"), &limited).await.expect(200);
+        let refused = world.client.post(&withdraw, &new).await.problem(422, "invalid");
+        let told = ["limit", "current", "setting"].map(|name| &refused[name]);
+        assert_eq!(told, ["3", "2.5", "daily_limit"], "{refused}");
+        let lifted = json!({"daily_limit": null, "minimum_balance": null});
+        world.client.patch(&format!("{bank}/{gas}"), &lifted).await.expect(200);
         let id = text(&made["transaction"], "id");
         let why = world.client.get(&format!("{account}/why/{id}")).await.expect(200);
         assert!(why["causes"].to_string().contains("no_resolver"), "{why}");

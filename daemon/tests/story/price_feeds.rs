@@ -18,8 +18,16 @@ fn a_price_is_published_when_it_moves_enough() {
     each_store(async |world| {
         let account = world.account().await;
         let feeds = format!("{account}/pricefeeds");
-        let new = json!({"base_asset": "neo", "quote_asset": "usd", "deviation_percent": 0.5});
+        let new = json!({
+            "base_asset": "neo", "quote_asset": "usd", "deviation_percent": 0.5, "update_interval": "5m",
+            "heartbeat_interval": "@every 1h",
+        });
         let feed = world.client.post(&feeds, &new).await.expect(201);
+        for name in ["deviation_percent", "update_interval", "heartbeat_interval"] {
+            assert_eq!(feed[name], new[name], "as it was written: {feed}");
+        }
+        let listed = world.client.get(&feeds).await.expect(200);
+        assert_eq!(listed["items"][0]["update_interval"], "5m", "{listed}");
         assert_eq!((&feed["pair"], &feed["deviation_bps"]), (&json!("NEO/USD"), &json!(50)), "{feed}");
         world.client.post(&feeds, &new).await.problem(409, "conflict");
         let path = format!("{feeds}/{}", text(&feed, "id"));

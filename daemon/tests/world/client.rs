@@ -98,6 +98,20 @@ impl Client {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// `POST` with a body that need not be JSON.
+    pub async fn post_text(&self, path: &str, media_type: &str, body: &str) -> Answer {
+        let mut request = self.http.post(format!("{}{path}", self.base)).header("content-type", media_type);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let response =
+            request.body(body.to_owned()).send().await.unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap_or_default();
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Answer { asked: format!("POST {path}"), status, headers, body, text }
+    }
+
     /// `PUT` with a body.
     pub async fn put(&self, path: &str, body: &Value) -> Answer {
         self.ask(Method::PUT, path, Some(body)).await

@@ -7,12 +7,13 @@ use sl_actors::{
     pause::{NewPause, Resume, Target},
     services::triggers::{
         DeliveryFilters, DeliveryView, EnableTrigger, FetchDelivery, FireTrigger, Inbound, ListDeliveries,
-        NewFire, NewSecret, ProveHook, RATE, ReceiveHook, Redeliver, RotateSecret, Trigger,
+        NewFire, NewSecret, ProveHook, ProvenHook, RATE, ReceiveHook, Redeliver, RotateSecret, Trigger,
     },
 };
 
 use crate::{
     input::Input,
+    json,
     operation::{Operation, operation},
     resource::{Place, resource},
     routes::system::{pause, resume},
@@ -39,14 +40,15 @@ pub(super) fn table() -> Vec<Operation> {
     all.extend(deliveries());
     all.push(
         operation(Method::POST, HOOK, "hooks.receive", "Take a request to a webhook's URL")
-            .told("Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time.")
+            .told("Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time. A body that is no JSON is given to the function as text.")
             .proven(&RATE)
             .status(202)
-            .proven_action(
+            .proven_action_of(
                 |path, unproven| {
                     let inbound = Inbound::new(unproven.headers(), unproven.body.clone());
                     Ok(ProveHook { token: path.name("hook_token")?, inbound })
                 },
+                |proven: &ProvenHook, _, reading| json::read_or_text(&proven.document(), reading),
                 |proven, payload: Value| Ok(ReceiveHook { proven, payload }),
             ),
     );

@@ -23,7 +23,10 @@ const createRequest = action('createRequest', 'oracle.createRequest');
 const register = action('register', 'triggers.register');
 const schedule = action('schedule', 'automation.schedule');
 const success = (data, meta) => ({ success: true, data, meta });
-const failure = (error, meta) => ({ success: false, error, meta });
+// An error's own words are no properties that JSON would write.
+const told = (error) =>
+  error instanceof SafeError && error.toJSON === undefined ? { name: error.name, message: error.message, ...error } : error;
+const failure = (error, meta) => ({ success: false, error: told(error), meta });
 const respond = group({ success, failure });
 
 const devpack = {

@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    DUTY,
     duty::Tries,
     job::Job,
     named::{RunKind, RunStatus},
@@ -18,7 +17,6 @@ use super::{
 };
 use crate::{
     action::{Action, Order, Tenant},
-    mirror::Around,
     page::{Page, PageRequest},
     resource::{self, Resource},
 };
@@ -29,16 +27,6 @@ const USUAL_TIMES: u32 = 10;
 
 /// How large the params of a triggered run may be, as JSON.
 const PARAMS: usize = 256 << 10;
-
-/// A job with where it stands, as it is answered.
-fn told(job: &Job, tenant: &Tenant) -> JobView {
-    let mut view = job.view();
-    let around = Around { duty: DUTY, account: tenant.account_id, gates: &[job.head.id] };
-    if job.enabled && !tenant.core.mirror.holding(around, tenant.now()).is_empty() {
-        view.status = "paused";
-    }
-    view
-}
 
 /// A job with where its schedule stands.
 pub(super) async fn find(tenant: &Tenant, id: Uuid) -> Result<Job, Fault> {
@@ -59,7 +47,7 @@ impl Action for FetchJob {
     const WHILE_SUSPENDED: bool = true;
 
     async fn run(self, tenant: &Tenant) -> Result<JobView, Fault> {
-        find(tenant, self.0).await.map(|job| told(&job, tenant))
+        find(tenant, self.0).await.map(|job| job.seen(&tenant.core))
     }
 }
 
@@ -85,7 +73,7 @@ impl Action for ListJobs {
         let states: Vec<JobState> = tenant.core.store.list(query).await?;
         let with_state = |mut job: Job| {
             job.state = states.iter().find(|state| state.head.id == job.head.id).cloned();
-            told(&job, tenant)
+            job.seen(&tenant.core)
         };
         Ok(Page { items: page.items.into_iter().map(with_state).collect(), next_cursor: page.next_cursor })
     }
@@ -121,10 +109,8 @@ impl ChangeJob {
         let mut job: Job = tenant.core.store.get(tenant.key(self.id)).await?;
         resource::expect_version(&job, self.expected)?;
         let mut batch = Batch::new();
-        job.amend(self.patch.clone(), tenant, &mut batch).await?;
-        batch.replace(&mut job, tenant.now());
-        batch.event(tenant.event(Job::SERVICE, Job::LIFE.amended, self.id, job.told()));
-        tenant.commit(batch, told(&job, tenant)).await
+        resource::amend(&mut job, self.patch.clone(), tenant, &mut batch).await?;
+        tenant.commit(batch, job.seen(&tenant.core)).await
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn either_or() -> Fault {
 }
 
 /// Checks a job; `comes` says whether a slot must be to come.
-pub(super) async fn check(job: &Job, comes: bool, tenant: &Tenant) -> Result<(), Fault> {
+pub(super) fn check(job: &Job, comes: bool, tenant: &Tenant) -> Result<(), Fault> {
     let mut check = Check::new();
     check.text("/name", &job.name, 1..=128).text("/description", &job.description, 0..=2_000);
     at_most("/jitter", job.jitter, MAX_JITTER, &mut check);
@@ -55,7 +55,11 @@ pub(super) async fn check(job: &Job, comes: bool, tenant: &Tenant) -> Result<(),
             check.broken("/schedule", "required", "a job needs a schedule, or events to wait for (on)");
         }
     }
-    check.finish()?;
+    check.finish()
+}
+
+/// Checks that there is the function a job is to run.
+pub(super) async fn check_function(job: &Job, tenant: &Tenant) -> Result<(), Fault> {
     match tenant.core.store.find::<Function>(tenant.key(job.function_id)).await? {
         Some(_) => Ok(()),
         None => Err(Fault::field("/function_id", "missing", "there is no such function")),

@@ -158,12 +158,11 @@ impl<'a> Desk<'a> {
     pub async fn ended(&mut self, status: RunStatus) -> Result<(), Fault> {
         match status {
             RunStatus::Succeeded => self.state.failures = 0,
-            RunStatus::Failed => self.state.failures += 1,
+            RunStatus::Failed => self.state.failures = self.job.failures(&self.state, self.core) + 1,
             _ => {}
         }
         let most = self.job.max_failures;
-        if most > 0 && self.state.failures >= most {
-            self.state.failures = 0;
+        if status == RunStatus::Failed && most > 0 && self.state.failures >= most {
             let target = Pause::entity(self.job.head.account_id, self.job.head.id);
             let reason = format!("{most} runs failed in a row");
             let held = pause::Holding { scope: PauseScope::Entity, target, reason, duty: super::DUTY };

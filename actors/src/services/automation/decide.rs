@@ -13,7 +13,11 @@ use super::{
     rules::{self, Admission, Bounds, Fate, Plan},
     run::Run,
 };
-use crate::{Core, schedule::Timetable};
+use crate::{
+    Core,
+    pause::{Resumed, Ruling},
+    schedule::Timetable,
+};
 
 /// So many slots are decided in one step; the others in further ones.
 pub(super) const STEP: usize = 200;
@@ -81,6 +85,15 @@ impl Desk<'_> {
             window: self.job.catch_up_window.unwrap_or_else(|| settings.duration(&CATCH_UP_WINDOW)),
             limit: settings.size(&CATCH_UP_LIMIT),
         }
+    }
+
+    /// What becomes of the slots of a pause by the word of its resume.
+    pub fn counted(&self, ruling: Ruling) -> Result<Resumed, Fault> {
+        let Some(timetable) = self.job.timetable()?.filter(|_| self.job.enabled) else {
+            return Ok(Resumed::default());
+        };
+        let most = self.bounds().limit as u64;
+        Ok(ruling.counted(rules::undecided(&self.job, &timetable, &self.state), most))
     }
 
     /// Slots whose rows would be removed at once for their age are not written.

@@ -7,7 +7,7 @@ use sl_store::{Batch, Fault};
 use super::{job::Job, resource::NewJob};
 use crate::{
     resource::{self, Resource as _},
-    services::executions::{Acting, ActionKind},
+    services::executions::{Acting, ActionKind, params},
 };
 
 /// Makes a job of the function that asks for it: `name` and `schedule`, and what else creates a job.
@@ -24,24 +24,11 @@ fn schedule<'a>(
         let mut fields: Map<String, Value> = given
             .iter()
             .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (snake_case(name), value.clone()))
+            .map(|(name, value)| (params::snake_case(name), value.clone()))
             .collect();
         fields.insert("function_id".to_owned(), json!(acting.function_id));
-        let new: NewJob = serde_json::from_value(Value::Object(fields))
-            .map_err(|error| Fault::field("", "form", error.to_string()))?;
+        let new: NewJob = params::read(&Value::Object(fields))?;
         let job = resource::create::<Job>(new, &acting.tenant(), batch).await?;
-        Ok(json!({"job": job.view()}))
+        Ok(json!({"job": job.seen(&acting.core)}))
     })
-}
-
-/// `functionId` as `function_id`.
-fn snake_case(name: &str) -> String {
-    let mut written = String::with_capacity(name.len() + 4);
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            written.push('_');
-        }
-        written.push(letter.to_ascii_lowercase());
-    }
-    written
 }

@@ -15,12 +15,11 @@ use super::{
     named::RunStatus,
     run::Run,
     start,
-    state::JobState,
 };
 use crate::{
     Core,
     duty::{Attempt, Duty, Outcome},
-    pause::Ruling,
+    pause::{Resumed, Ruling},
     settings::Setting,
 };
 
@@ -82,7 +81,7 @@ impl Duty for Automation {
         core: &'a Arc<Core>,
         work: &'a Work,
         ruling: Ruling,
-    ) -> BoxFuture<'a, Result<(), Fault>> {
+    ) -> BoxFuture<'a, Result<Resumed, Fault>> {
         Box::pin(async move {
             let mut tries = Tries::default();
             loop {
@@ -105,12 +104,12 @@ pub(super) fn never_given_up(core: &Core) -> RetryPolicy {
     }
 }
 
-async fn rule(core: &Core, job: Key, ruling: Ruling) -> Result<(), Fault> {
-    let Some(mut state) = core.store.find::<JobState>(job).await? else { return Ok(()) };
-    state.ruling = Some(ruling);
-    let mut batch = Batch::new();
-    batch.replace(&mut state, core.clock.now());
-    core.store.commit(batch).await
+async fn rule(core: &Arc<Core>, job: Key, ruling: Ruling) -> Result<Resumed, Fault> {
+    let Some(mut desk) = Desk::quick(core, job.account, job.id).await? else { return Ok(Resumed::default()) };
+    let counted = desk.counted(ruling)?;
+    desk.state.ruling = Some(ruling);
+    core.store.commit(desk.close()).await?;
+    Ok(counted)
 }
 
 /// Counts how often something is done anew that somebody else's change overtook.

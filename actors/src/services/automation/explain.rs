@@ -4,11 +4,11 @@ use futures_util::future::BoxFuture;
 use sl_store::{Cell, Fault, Filter, Key, Query};
 use uuid::Uuid;
 
-use super::{job::Job, named::RunStatus, run::Run, state::JobState};
+use super::{DUTY, job::Job, named::RunStatus, run::Run};
 use crate::{
     Core,
     services::executions::Execution,
-    why::{Cause, Explained},
+    why::{Cause, Explained, missing_function},
 };
 
 /// So many runs ahead are counted.
@@ -23,7 +23,7 @@ pub(super) fn explain(
     Box::pin(async move {
         let key = Key::new(account, id);
         if let Some(job) = core.store.find::<Job>(key).await? {
-            return explain_job(core, key, &job).await.map(Some);
+            return explain_job(core, key, job).await.map(Some);
         }
         match core.store.find::<Run>(key).await? {
             Some(run) => explain_run(core, key, &run).await.map(Some),
@@ -32,31 +32,24 @@ pub(super) fn explain(
     })
 }
 
-async fn explain_job(core: &Core, key: Key, job: &Job) -> Result<Explained, Fault> {
-    let state: Option<JobState> = core.store.find(key).await?;
-    let next = state.as_ref().and_then(|state| state.next_slot);
-    let mut causes = Vec::new();
-    let status = match (job.enabled, &job.on, next) {
-        (false, ..) => {
-            causes.push(Cause::new("disabled", "the job is disabled; PATCH enabled to let it run by itself"));
-            "disabled"
-        }
+async fn explain_job(core: &Core, key: Key, mut job: Job) -> Result<Explained, Fault> {
+    job.state = core.store.find(key).await?;
+    let next = job.state.as_ref().and_then(|state| state.next_slot);
+    let missing = missing_function(core, Key::new(key.account, job.function_id)).await?;
+    let mut causes: Vec<Cause> = missing.into_iter().collect();
+    causes.push(match (job.enabled, &job.on, next) {
+        (false, ..) => Cause::new("disabled", "the job is disabled; PATCH enabled to let it run by itself"),
         (true, Some(on), _) => {
-            causes.push(Cause::new("listening", format!("it waits for events of the kind {:?}", on.kind)));
-            "active"
+            Cause::new("listening", format!("it waits for events of the kind {:?}", on.kind))
         }
-        (true, None, None) => {
-            causes.push(Cause::new("ended", "no slot of its schedule will come any more"));
-            "ended"
-        }
-        (true, None, Some(slot)) => {
-            causes.push(Cause::new("next_slot", "its next slot comes at that time").until(slot));
-            "active"
-        }
-    };
-    if let Some(state) = state.filter(|state| state.failures > 0) {
-        let detail = format!("its last {} runs have failed", state.failures);
-        let cause = Cause::new("failing", detail).with("failures", state.failures);
+        (true, None, None) => Cause::new("ended", "no slot of its schedule will come any more"),
+        (true, None, Some(slot)) => Cause::new("next_slot", "its next slot comes at that time").until(slot),
+    });
+    let status = core.standing(DUTY, &job.head, job.status());
+    let failures = job.state.as_ref().map_or(0, |state| job.failures(state, core));
+    if failures > 0 {
+        let detail = format!("its last {failures} runs have failed");
+        let cause = Cause::new("failing", detail).with("failures", failures);
         causes.push(cause.with("max_failures", job.max_failures));
     }
     Ok(Explained { kind: "job", status: status.to_owned(), gates: Vec::new(), causes })

@@ -15,6 +15,9 @@ use super::{
     state::JobState,
 };
 use crate::{
+    Core,
+    mirror::Around,
+    pause::PauseScope,
     schedule::{Fold, Gap, Schedule, Timetable, read_zone},
     services::hearing,
 };
@@ -83,6 +86,28 @@ impl Job {
     #[must_use]
     pub fn name_key(name: &str) -> String {
         name.trim().to_lowercase()
+    }
+
+    /// Where it stands, pauses left out.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        let ended =
+            self.schedule.is_some() && self.state.as_ref().is_some_and(|state| state.next_slot.is_none());
+        match (self.enabled, ended) {
+            (false, _) => "disabled",
+            (true, true) => "ended",
+            (true, false) => "active",
+        }
+    }
+
+    /// How many runs in a row have failed. So many that it was paused for them count until it is resumed.
+    #[must_use]
+    pub(super) fn failures(&self, state: &JobState, core: &Core) -> i64 {
+        let was_paused = self.max_failures > 0 && state.failures >= self.max_failures;
+        let around = Around { duty: "", account: self.head.account_id, gates: &[self.head.id] };
+        let holding = || core.mirror.holding(around, core.clock.now());
+        let is_resumed = was_paused && !holding().iter().any(|pause| pause.scope == PauseScope::Entity);
+        if is_resumed { 0 } else { state.failures }
     }
 
     fn listens_public(&self) -> bool {

@@ -1,16 +1,16 @@
 //! Jobs as tenants create, amend and see them.
 
-use std::time::Duration;
+use std::{mem::take, time::Duration};
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sl_store::{Batch, Entity as _, Fault, Filter, Head, Query};
+use sl_store::{Batch, Fault, Filter, Head, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    MAX_JOBS, admit,
+    DUTY, MAX_JOBS, admit,
     begin::Desk,
     job::{Job, On},
     named::{CatchUp, Overlap, Phases, RunKind, RunStatus},
@@ -18,13 +18,17 @@ use super::{
     state::JobState,
 };
 use crate::{
+    Core,
     action::Tenant,
+    patch::{changed, given},
     resource::{Life, Resource},
     schedule::{Fold, Gap},
     services::functions::Span,
     settings::Setting,
 };
 
+/// The zone of wall times where nobody says another.
+const UTC: &str = "UTC";
 /// So many slots that were due and not decided get their rows when a schedule changes under them.
 const UNDECIDED: usize = 1_000;
 
@@ -85,35 +89,51 @@ pub struct AmendJob {
     /// Its name, 1 to 128 characters.
     #[schema(min_length = 1, max_length = 128)]
     pub name: Option<String>,
-    /// What it is for, up to 2,000 characters.
-    #[schema(max_length = 2000)]
-    pub description: Option<String>,
+    /// What it is for, up to 2,000 characters; `null` for nothing.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    pub description: Option<Option<String>>,
     /// When it runs; replaces the events it waits for.
     #[schema(max_length = 512)]
     pub schedule: Option<String>,
     /// The events it waits for; replaces the schedule.
     pub on: Option<On>,
-    /// The IANA time zone of its wall times.
-    pub timezone: Option<String>,
-    /// What becomes of a slot while an earlier run goes on.
-    pub overlap: Option<Overlap>,
-    /// What becomes of slots that nobody was there to see.
-    pub catch_up: Option<CatchUp>,
+    /// The IANA time zone of its wall times; `null` for `UTC`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub timezone: Option<Option<String>>,
+    /// What becomes of a slot while an earlier run goes on; `null` for `skip`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Overlap>)]
+    pub overlap: Option<Option<Overlap>>,
+    /// What becomes of slots that nobody was there to see; `null` for `latest`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<CatchUp>)]
+    pub catch_up: Option<Option<CatchUp>>,
     /// How old such a slot may be; `null` for the setting.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Span>)]
     pub catch_up_window: Option<Option<Span>>,
-    /// By how much at most a slot begins later, up to a day.
-    pub jitter: Option<Span>,
-    /// What becomes of wall times that the clock jumps over.
-    pub dst_gap: Option<Gap>,
-    /// What becomes of wall times that the clock shows twice.
-    pub dst_fold: Option<Fold>,
-    /// In how many executions a run is done.
-    pub phases: Option<Phases>,
-    /// After how many failed runs in a row it is paused; 0 is never.
-    #[schema(minimum = 0, maximum = 1000)]
-    pub max_failures: Option<i64>,
+    /// By how much at most a slot begins later, up to a day; `null` for not at all.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Span>)]
+    pub jitter: Option<Option<Span>>,
+    /// What becomes of wall times that the clock jumps over; `null` for what is usual.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Gap>)]
+    pub dst_gap: Option<Option<Gap>>,
+    /// What becomes of wall times that the clock shows twice; `null` for what is usual.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Fold>)]
+    pub dst_fold: Option<Option<Fold>>,
+    /// In how many executions a run is done; `null` for `auto`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Phases>)]
+    pub phases: Option<Option<Phases>>,
+    /// After how many failed runs in a row it is paused; 0 or `null` is never.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1000)]
+    pub max_failures: Option<Option<i64>>,
     /// No slot before this; `null` for none.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<DateTime<Utc>>)]
@@ -129,14 +149,6 @@ pub struct AmendJob {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     pub next_run: Option<Option<String>>,
-}
-
-/// Tells `null` from what is absent.
-#[expect(clippy::option_option, reason = "that is the difference")]
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// What a list of jobs is narrowed by.
@@ -225,7 +237,7 @@ impl Job {
             description: new.description,
             enabled: new.enabled.unwrap_or(true),
             schedule: new.schedule.map(|schedule| schedule.trim().to_owned()),
-            timezone: new.timezone.unwrap_or_else(|| "UTC".to_owned()),
+            timezone: new.timezone.unwrap_or_else(|| UTC.to_owned()),
             dst_gap: new.dst_gap.unwrap_or_default(),
             dst_fold: new.dst_fold.unwrap_or_default(),
             anchor: new.starts_at.unwrap_or(now),
@@ -249,25 +261,24 @@ impl Job {
         if let Some(name) = patch.name {
             name.trim().clone_into(&mut self.name);
         }
-        if let Some(description) = patch.description {
-            self.description = description;
-        }
+        self.description = changed(patch.description, take(&mut self.description), String::new());
         let (schedules, listens) = (patch.schedule.is_some(), patch.on.is_some());
         if schedules || listens {
             self.schedule = patch.schedule.map(|schedule| schedule.trim().to_owned());
             self.on = patch.on;
         }
-        self.timezone = patch.timezone.unwrap_or_else(|| std::mem::take(&mut self.timezone));
-        self.overlap = patch.overlap.unwrap_or(self.overlap);
-        self.catch_up = patch.catch_up.unwrap_or(self.catch_up);
+        self.timezone = changed(patch.timezone, take(&mut self.timezone), UTC.to_owned());
+        self.overlap = changed(patch.overlap, self.overlap, Overlap::Skip);
+        self.catch_up = changed(patch.catch_up, self.catch_up, CatchUp::Latest);
         if let Some(window) = patch.catch_up_window {
             self.catch_up_window = window.map(|window| Duration::from_millis(window.0));
         }
-        self.jitter = patch.jitter.map_or(self.jitter, |jitter| Duration::from_millis(jitter.0));
-        self.dst_gap = patch.dst_gap.unwrap_or(self.dst_gap);
-        self.dst_fold = patch.dst_fold.unwrap_or(self.dst_fold);
-        self.phases = patch.phases.unwrap_or(self.phases);
-        self.max_failures = patch.max_failures.unwrap_or(self.max_failures);
+        let jitter = patch.jitter.map(|jitter| jitter.map(|Span(millis)| Duration::from_millis(millis)));
+        self.jitter = changed(jitter, self.jitter, Duration::ZERO);
+        self.dst_gap = changed(patch.dst_gap, self.dst_gap, Gap::default());
+        self.dst_fold = changed(patch.dst_fold, self.dst_fold, Fold::default());
+        self.phases = changed(patch.phases, self.phases, Phases::Auto);
+        self.max_failures = changed(patch.max_failures, self.max_failures, 0);
         self.starts_at = patch.starts_at.unwrap_or(self.starts_at);
         self.ends_at = patch.ends_at.unwrap_or(self.ends_at);
         self.enabled = patch.enabled.unwrap_or(self.enabled);
@@ -301,7 +312,8 @@ impl Resource for Job {
 
     async fn admit(new: NewJob, tenant: &Tenant, batch: &mut Batch) -> Result<Self, Fault> {
         let job = Self::made_of(new, tenant);
-        admit::check(&job, true, tenant).await?;
+        admit::check(&job, true, tenant)?;
+        admit::check_function(&job, tenant).await?;
         let state = JobState::new(job.head, tenant.now());
         let mut desk = Desk::of(&tenant.core, tenant.settings.clone(), job, state);
         desk.arm_anew()?;
@@ -316,10 +328,14 @@ impl Resource for Job {
         if patch.schedule.is_some() && patch.on.is_some() {
             return Err(admit::either_or());
         }
-        let before = self.encode();
+        let (before, names_function) = (self.clone(), patch.function_id.is_some());
         let others = self.change(patch, tenant.now());
-        admit::check(self, others, tenant).await?;
-        if moved.is_none() && self.encode() == before {
+        admit::check(self, others, tenant)?;
+        // Whoever names no function may change and disable what runs one that was removed.
+        if names_function || (self.enabled && !before.enabled) {
+            admit::check_function(self, tenant).await?;
+        }
+        if *self == before && moved.is_none() {
             self.state = Some(desk.state);
             return Ok(());
         }
@@ -351,18 +367,13 @@ impl Resource for Job {
     fn view(&self) -> JobView {
         let state = self.state.as_ref();
         let next_run = state.and_then(|state| state.next_slot);
-        let ended = self.schedule.is_some() && state.is_some() && next_run.is_none();
         JobView {
             id: self.head.id,
             account_id: self.head.account_id,
             function_id: self.function_id,
             name: self.name.clone(),
             description: self.description.clone(),
-            status: match (self.enabled, ended) {
-                (false, _) => "disabled",
-                (true, true) => "ended",
-                (true, false) => "active",
-            },
+            status: self.status(),
             enabled: self.enabled,
             schedule: self.schedule.clone(),
             on: self.on.clone(),
@@ -384,6 +395,12 @@ impl Resource for Job {
             created_at: self.head.created_at,
             updated_at: self.head.updated_at,
         }
+    }
+
+    fn seen(&self, core: &Core) -> JobView {
+        let status = core.standing(DUTY, &self.head, self.status());
+        let failures = self.state.as_ref().map_or(0, |state| self.failures(state, core));
+        JobView { status, consecutive_failures: failures, ..self.view() }
     }
 
     fn conditions(filters: JobFilters) -> Result<Vec<Filter>, Fault> {

@@ -32,6 +32,7 @@ mod lanes;
 mod live;
 mod logs;
 mod outcome;
+pub(super) mod params;
 mod pending;
 mod perform;
 mod record;

@@ -17,6 +17,7 @@ use super::{
     ACTIONS,
     entity::Execution,
     kinds::{Acting, ActionKind},
+    params,
     view::{self, ActionFailure, ActionRecord, ActionStatus},
 };
 use crate::{Core, action::panic_text, mirror::Around, services::LISTENER, settings::Settings};
@@ -132,7 +133,7 @@ impl Performer {
                     let execution_id = self.execution.head.id;
                     tracing::error!(%execution_id, action = action.id, %fault, "An action failed");
                 }
-                done.fail(ActionFailure::from(&fault));
+                done.fail(ActionFailure::from(&params::named(fault, &action.params)));
                 effect = Batch::new();
             }
         }

@@ -150,7 +150,14 @@ impl GasAccount {
             let detail = format!(
                 "must be at most {free}, not {amount}: {available} are available, and {kept} have to stay"
             );
-            return Err(Fault::field("/amount", "insufficient", detail));
+            let refused = Fault::field("/amount", "insufficient", detail);
+            // Where the amount is there, it is the minimum that refuses.
+            let is_there = amount <= available;
+            return Err(if is_there {
+                refused.limited("minimum_balance", kept.to_string(), available.to_string())
+            } else {
+                refused
+            });
         }
         let today = self.withdrawn_on(now);
         let after = today.plus(amount).ok_or_else(|| Fault::internal("more was withdrawn than there is"))?;
@@ -158,7 +165,8 @@ impl GasAccount {
             let left = limit.less(today);
             let detail =
                 format!("must be at most {left}, not {amount}: {today} of {limit} are withdrawn today");
-            return Err(Fault::field("/amount", "daily_limit", detail));
+            let refused = Fault::field("/amount", "daily_limit", detail);
+            return Err(refused.limited("daily_limit", limit.to_string(), today.to_string()));
         }
         self.withdrawn = Withdrawn { day: Some(day(now)), amount: after, last_at: Some(now) };
         Ok(())

@@ -1,8 +1,8 @@
 //! Gas accounts: ensured for a wallet, bounded by a policy.
 
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sl_store::{Batch, Code, Fault, Head, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -21,6 +21,7 @@ use crate::{
     check::Check,
     neo::ScriptHash,
     page::{Page, PageRequest},
+    patch::{changed, given},
     resource,
     services::{price_feeds::ExactNumber, wallets::read_address},
 };
@@ -52,7 +53,7 @@ impl Change for EnsureGasAccount {
         let wallet = read_address("/wallet_address", &self.0.wallet_address, &mut check);
         check.finish()?;
         let wallet = wallet.ok_or_else(|| Fault::internal("an address was neither read nor refused"))?;
-        ensure(wallet, tenant, batch).await.map(|account| account.view(tenant.now()))
+        ensure(wallet, tenant, batch).await.map(|account| account.view(&tenant.core))
     }
 }
 
@@ -147,7 +148,7 @@ impl Action for FetchGasAccount {
 
     async fn run(self, tenant: &Tenant) -> Result<GasAccountView, Fault> {
         let found: GasAccount = tenant.core.store.get(tenant.key(self.0)).await?;
-        Ok(found.view(tenant.now()))
+        Ok(found.view(&tenant.core))
     }
 }
 
@@ -155,13 +156,24 @@ impl Action for FetchGasAccount {
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GasAccountFilters {
-    /// Only this one; 404 where there is none.
+    /// This one, by itself and not as a page; 404 where there is none.
     pub gas_account_id: Option<Uuid>,
     /// Only the one of this wallet.
     pub wallet_address: Option<String>,
 }
 
-/// A page of them, newest first.
+/// Gas accounts as they are answered: a page of them, or the one that was named.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "it is written at once")]
+pub enum GasAccountsView {
+    /// A page.
+    Page(Page<GasAccountView>),
+    /// The one.
+    One(GasAccountView),
+}
+
+/// A page of them, newest first; or the one that is named.
 #[derive(Clone, Debug, Default)]
 pub struct ListGasAccounts {
     /// Which page.
@@ -171,15 +183,14 @@ pub struct ListGasAccounts {
 }
 
 impl Action for ListGasAccounts {
-    type Output = Page<GasAccountView>;
+    type Output = GasAccountsView;
     const ORDER: Order = Order::Concurrent;
     const WHILE_SUSPENDED: bool = true;
 
     async fn run(self, tenant: &Tenant) -> Result<Self::Output, Fault> {
-        let now = tenant.now();
         if let Some(id) = self.filters.gas_account_id {
             let found: GasAccount = tenant.core.store.get(tenant.key(id)).await?;
-            return Ok(Page { items: vec![found.view(now)], next_cursor: None });
+            return Ok(GasAccountsView::One(found.view(&tenant.core)));
         }
         let mut check = Check::new();
         let wallet = self.filters.wallet_address;
@@ -187,34 +198,32 @@ impl Action for ListGasAccounts {
         check.finish()?;
         let filters = wallet.map(|hash| sl_store::Filter::Equal("wallet", hash.to_string().into()));
         let filters = filters.into_iter().collect();
-        resource::list::<GasAccount, _>(tenant, self.page, filters, |account| account.view(now)).await
+        let view = |account: &GasAccount| account.view(&tenant.core);
+        resource::list::<GasAccount, _>(tenant, self.page, filters, view).await.map(GasAccountsView::Page)
     }
 }
 
-/// What changes the policy of a gas account; absent fields stay as they are.
+/// What changes the policy of a gas account; absent fields stay as they are, `null` takes away.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "null takes the limit away, and absence leaves it")]
+#[expect(clippy::option_option, reason = "null, which clears, is told from absent, which leaves alone")]
 pub struct AmendGasAccount {
-    /// What stays available.
-    pub minimum_balance: Option<ExactNumber>,
+    /// What stays available; `null` for nothing.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<ExactNumber>)]
+    pub minimum_balance: Option<Option<ExactNumber>>,
     /// What may be withdrawn in a day of UTC; `null` for no limit.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<ExactNumber>)]
     pub daily_limit: Option<Option<ExactNumber>>,
-    /// How many wallets approve a withdrawal, 0 to 16; no more than `approvers` names.
-    #[schema(minimum = 0, maximum = 16)]
-    pub required_approvals: Option<i64>,
-    /// Which may, by address or script hash.
-    #[schema(max_items = 100)]
-    pub approvers: Option<Vec<String>>,
-}
-
-/// Tells a `null` from an absent field.
-#[expect(clippy::option_option, reason = "null takes the limit away, and absence leaves it")]
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<ExactNumber>>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    serde_json::from_value(value).map(Some).map_err(serde::de::Error::custom)
+    /// How many wallets approve a withdrawal, 0 (or `null`) to 16; no more than `approvers` names.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 16)]
+    pub required_approvals: Option<Option<i64>>,
+    /// Which may, by address or script hash; `null` for none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    pub approvers: Option<Option<Vec<String>>>,
 }
 
 /// Changes the policy of a gas account. Withdrawals that were asked for keep the policy they were asked under.
@@ -237,7 +246,7 @@ impl Change for ChangePolicy {
         let before = account.policy.clone();
         account.amend(&self.patch)?;
         if account.policy == before {
-            return Ok(account.view(tenant.now()));
+            return Ok(account.view(&tenant.core));
         }
         batch.replace(&mut account, tenant.now());
         let policy = &account.policy;
@@ -246,7 +255,7 @@ impl Change for ChangePolicy {
             "required_approvals": policy.required_approvals, "approvers": policy.approvers.len(),
         });
         batch.event(tenant.event(NAME, "gasbank.account.amended", account.head.id, told));
-        Ok(account.view(tenant.now()))
+        Ok(account.view(&tenant.core))
     }
 }
 
@@ -262,14 +271,15 @@ impl GasAccount {
     fn amend(&mut self, patch: &AmendGasAccount) -> Result<(), Fault> {
         let (mut check, policy) = (Check::new(), &mut self.policy);
         if let Some(number) = &patch.minimum_balance {
-            let read = Gas::read_any("/minimum_balance", number, &mut check);
-            policy.minimum_balance = read.unwrap_or(policy.minimum_balance);
+            let read = number.as_ref().map(|number| Gas::read_any("/minimum_balance", number, &mut check));
+            policy.minimum_balance = read.flatten().unwrap_or_default();
         }
         if let Some(number) = &patch.daily_limit {
             let read = number.as_ref().map(|number| Gas::read_any("/daily_limit", number, &mut check));
             policy.daily_limit = read.flatten();
         }
         if let Some(texts) = &patch.approvers {
+            let texts = texts.as_deref().unwrap_or_default();
             if texts.len() > MOST_APPROVERS {
                 let detail = format!("must be at most {MOST_APPROVERS} wallets, not {}", texts.len());
                 check.broken("/approvers", "items", detail);
@@ -281,7 +291,7 @@ impl GasAccount {
             policy.approvers.sort_unstable();
             policy.approvers.dedup();
         }
-        policy.required_approvals = patch.required_approvals.unwrap_or(policy.required_approvals);
+        policy.required_approvals = changed(patch.required_approvals, policy.required_approvals, 0);
         let named = policy.approvers.len();
         let most = i64::try_from(named).unwrap_or(MOST_APPROVALS).min(MOST_APPROVALS);
         if !(0..=most).contains(&policy.required_approvals) {

@@ -60,7 +60,7 @@ impl Change for Correct {
                 return Err(Fault::new(Code::InvalidState, detail));
             }
         }
-        let moved = GasMovementView::new(&standing.account, &standing.transaction, tenant.now());
+        let moved = GasMovementView::new(&standing.account, &standing.transaction, &tenant.core);
         Ok(ReconciledView { accounts: Vec::new(), transaction: Some(moved) })
     }
 }

@@ -40,6 +40,9 @@ pub struct NewDeposit {
     pub from_address: Option<String>,
     /// To whom: an address or script hash.
     pub to_address: Option<String>,
+    /// What is to be remembered of it, up to 500 characters.
+    #[schema(max_length = 500)]
+    pub notes: Option<String>,
 }
 
 /// Announces a deposit.
@@ -56,6 +59,7 @@ impl Change for Deposit {
         let chain_id = read_chain_id(&new.tx_id, &mut check);
         let from_address = read_optional("/from_address", new.from_address.as_deref(), &mut check);
         let to_address = read_optional("/to_address", new.to_address.as_deref(), &mut check);
+        let notes = read_notes(new.notes.as_deref(), &mut check);
         check.finish()?;
         let mut account: GasAccount = tenant.core.store.get(tenant.key(new.gas_account_id)).await?;
         claim::take(&claim::transaction(&chain_id), account.head.id, tenant, batch).await?;
@@ -65,10 +69,11 @@ impl Change for Deposit {
             chain_id: Some(chain_id),
             from_address,
             to_address,
+            notes,
             ..GasTransaction::new(head, account.head.id, GasDirection::Deposit, amount)
         };
         announce(&mut account, &transaction, tenant, batch)?;
-        Ok(GasMovementView::new(&account, &transaction, tenant.now()))
+        Ok(GasMovementView::new(&account, &transaction, &tenant.core))
     }
 }
 
@@ -107,6 +112,13 @@ fn read_chain_id(text: &str, check: &mut Check) -> String {
 pub(super) fn read_optional(pointer: &str, text: Option<&str>, check: &mut Check) -> Option<ScriptHash> {
     let text = text.map(str::trim).filter(|text| !text.is_empty());
     text.and_then(|text| read_address(pointer, text, check))
+}
+
+/// Reads notes that may be absent, or empty.
+pub(super) fn read_notes(text: Option<&str>, check: &mut Check) -> Option<String> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty())?;
+    check.text("/notes", text, 0..=REASON);
+    Some(text.to_owned())
 }
 
 /// Why an operator decides by hand.
@@ -148,7 +160,7 @@ impl Change for DecideDeposit {
         let allowed = [GasStatus::Pending, GasStatus::NeedsReconcile];
         standing.expect(&allowed, if self.came { "confirmed" } else { "rejected" })?;
         standing.decide(self.came, &reason, tenant, batch).await?;
-        Ok(GasMovementView::new(&standing.account, &standing.transaction, tenant.now()))
+        Ok(GasMovementView::new(&standing.account, &standing.transaction, &tenant.core))
     }
 }
 

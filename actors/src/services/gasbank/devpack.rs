@@ -2,7 +2,7 @@
 //! `gasbank.withdraw`.
 
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sl_store::{Batch, Fault};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use crate::{
     check::Check,
     page::PageRequest,
     services::{
-        executions::{Acting, ActionKind},
+        executions::{Acting, ActionKind, params::read},
         price_feeds::ExactNumber,
         wallets::read_address,
     },
@@ -38,11 +38,6 @@ pub(super) const ACTIONS: &[ActionKind] = &[
 ];
 
 type Planned<'a> = BoxFuture<'a, Result<Value, Fault>>;
-
-fn read<T: DeserializeOwned>(params: &Value) -> Result<T, Fault> {
-    serde_json::from_value(params.clone())
-        .map_err(|error| Fault::field("", "params", format!("the params cannot be read: {error}")))
-}
 
 #[derive(Deserialize)]
 struct Ensured {
@@ -87,7 +82,7 @@ fn balance<'a>(acting: &'a Acting, params: &'a Value, _batch: &'a mut Batch) -> 
     Box::pin(async move {
         let (which, tenant): (Which, _) = (read(params)?, acting.tenant());
         let account = which.find(&tenant).await?;
-        Ok(json!({ "account": account.view(tenant.now()) }))
+        Ok(json!({ "account": account.view(&tenant.core) }))
     })
 }
 
@@ -127,6 +122,8 @@ struct Withdrawn {
     amount: Value,
     #[serde(default, alias = "toAddress", alias = "to_address")]
     to: Option<String>,
+    #[serde(default)]
+    notes: Option<String>,
     #[serde(default, alias = "notBefore")]
     not_before: Option<chrono::DateTime<chrono::Utc>>,
 }
@@ -143,6 +140,7 @@ fn withdraw<'a>(acting: &'a Acting, params: &'a Value, batch: &'a mut Batch) -> 
             amount,
             to_address: withdrawn.to,
             not_before: withdrawn.not_before,
+            notes: withdrawn.notes,
         });
         let view = change.plan(&tenant, batch).await?;
         Ok(json!({ "account": view.account, "transaction": view.transaction }))

@@ -5,7 +5,7 @@ use sl_store::{Fault, Key};
 use uuid::Uuid;
 
 use super::{
-    RESOLVER_TRIES,
+    RESOLVER_TRIES, SCHEDULE_DUTY,
     account::GasAccount,
     schedule::GasSchedule,
     transaction::{GasDirection, GasStatus, GasTransaction},
@@ -34,7 +34,7 @@ pub(super) fn explain(
         if let Some(found) = core.store.find::<GasSchedule>(key).await? {
             return Ok(Some(Explained {
                 kind: "gas schedule",
-                status: found.status().to_owned(),
+                status: core.standing(SCHEDULE_DUTY, &found.head, found.status()).to_owned(),
                 gates: vec![id],
                 causes: Vec::new(),
             }));
@@ -42,7 +42,7 @@ pub(super) fn explain(
         let found: Option<GasAccount> = core.store.find(key).await?;
         Ok(found.map(|found| Explained {
             kind: "gas account",
-            status: "active".to_owned(),
+            status: found.status(core).to_owned(),
             gates: vec![id],
             causes: differs(&found).into_iter().collect(),
         }))

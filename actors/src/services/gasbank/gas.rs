@@ -63,23 +63,30 @@ impl Gas {
 
     /// Reads an amount of at least nothing; a broken rule more where it is none.
     pub(super) fn read_any(pointer: &str, number: &ExactNumber, check: &mut Check) -> Option<Self> {
-        match mantissa(number.as_str(), DECIMALS, DECIMALS, WHOLE_DIGITS) {
-            Ok(units) => i64::try_from(units).ok().map(Self),
-            Err(flaw) => {
-                check.broken(pointer, flaw.rule, flaw.detail);
-                None
-            }
-        }
+        Self::read_above(pointer, number, "must be at least 0", check)
     }
 
     /// Reads an amount of more than nothing; a broken rule more where it is none.
     pub(super) fn read(pointer: &str, number: &ExactNumber, check: &mut Check) -> Option<Self> {
-        let amount = Self::read_any(pointer, number, check);
+        let bound = "must be more than 0";
+        let amount = Self::read_above(pointer, number, bound, check);
         if amount == Some(Self::ZERO) {
-            check.broken(pointer, "bounds", "must be more than 0");
+            check.broken(pointer, "bounds", bound);
             return None;
         }
         amount
+    }
+
+    fn read_above(pointer: &str, number: &ExactNumber, bound: &str, check: &mut Check) -> Option<Self> {
+        match mantissa(number.as_str(), DECIMALS, DECIMALS, WHOLE_DIGITS) {
+            Ok(units) => i64::try_from(units).ok().map(Self),
+            Err(flaw) => {
+                let is_negative = flaw.rule == "bounds" && number.as_str().starts_with('-');
+                let detail = if is_negative { bound.to_owned() } else { flaw.detail };
+                check.broken(pointer, flaw.rule, detail);
+                None
+            }
+        }
     }
 }
 

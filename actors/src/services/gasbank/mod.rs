@@ -54,8 +54,8 @@ use sl_store::Entity as _;
 pub use self::{
     account::{GasAccount, Policy, Withdrawn},
     accounts::{
-        AmendGasAccount, ChangePolicy, EnsureGasAccount, FetchGasAccount, GasAccountFilters, ListGasAccounts,
-        NewGasAccount,
+        AmendGasAccount, ChangePolicy, EnsureGasAccount, FetchGasAccount, GasAccountFilters, GasAccountsView,
+        ListGasAccounts, NewGasAccount,
     },
     audit::GasDifference,
     claim::GasClaim,

@@ -105,7 +105,7 @@ impl Action for FetchDeposit {
 
 async fn fetch(tenant: &Tenant, direction: GasDirection, id: Uuid) -> Result<GasMovementView, Fault> {
     let Standing { account, transaction } = Standing::load(tenant, direction, id).await?;
-    Ok(GasMovementView::new(&account, &transaction, tenant.now()))
+    Ok(GasMovementView::new(&account, &transaction, &tenant.core))
 }
 
 /// What a summary is narrowed by.

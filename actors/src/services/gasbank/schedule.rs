@@ -6,8 +6,9 @@ use sl_store::{Cell, Cells, Column, Entity, Fault, Head, Kind, Table};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::gas::Gas;
+use super::{SCHEDULE_DUTY, gas::Gas};
 use crate::{
+    Core,
     neo::ScriptHash,
     schedule::{Fold, Gap, Refused, Schedule, Timetable, read_zone},
 };
@@ -67,9 +68,14 @@ impl GasSchedule {
         if self.next_slot.is_some() { "active" } else { "ended" }
     }
 
-    /// Its public face.
+    /// Its public face as of now.
     #[must_use]
-    pub fn view(&self) -> GasScheduleView {
+    pub fn seen(&self, core: &Core) -> GasScheduleView {
+        let status = core.standing(SCHEDULE_DUTY, &self.head, self.status());
+        GasScheduleView { status, ..self.view() }
+    }
+
+    fn view(&self) -> GasScheduleView {
         GasScheduleView {
             id: self.head.id,
             account_id: self.head.account_id,
@@ -112,7 +118,7 @@ pub struct GasScheduleView {
     pub dst_fold: Fold,
     /// No slot after this.
     pub ends_at: Option<DateTime<Utc>>,
-    /// `active`, or `ended` where no slot will come any more.
+    /// `active`, `paused`, or `ended` where no slot will come any more.
     pub status: &'static str,
     /// The next slot.
     pub next_run: Option<DateTime<Utc>>,

@@ -32,7 +32,7 @@ use crate::{
     check::Check,
     duty::{Attempt, Duty, Outcome, RETRY_BASE, RETRY_CAP},
     page::{Page, PageRequest},
-    pause::{Missed, Ruling},
+    pause::{Missed, Resumed, Ruling},
     resource,
     schedule::{Fold, Gap},
     services::price_feeds::ExactNumber,
@@ -88,7 +88,7 @@ impl Action for CreateGasSchedule {
             "to_address": schedule.to_address.address(),
         });
         batch.event(tenant.event(NAME, "gasbank.schedule.created", id, data));
-        tenant.commit(batch, schedule.view()).await
+        tenant.commit(batch, schedule.seen(&tenant.core)).await
     }
 }
 
@@ -148,7 +148,7 @@ impl Action for ListGasSchedules {
     async fn run(self, tenant: &Tenant) -> Result<Self::Output, Fault> {
         let only = self.filters.gas_account_id.map(|id| Filter::Equal("gas_account_id", id.into()));
         let only = only.into_iter().collect();
-        resource::list::<GasSchedule, _>(tenant, self.page, only, GasSchedule::view).await
+        resource::list::<GasSchedule, _>(tenant, self.page, only, |found| found.seen(&tenant.core)).await
     }
 }
 
@@ -162,7 +162,7 @@ impl Action for FetchGasSchedule {
     const WHILE_SUSPENDED: bool = true;
 
     async fn run(self, tenant: &Tenant) -> Result<GasScheduleView, Fault> {
-        tenant.core.store.get::<GasSchedule>(tenant.key(self.0)).await.map(|found| found.view())
+        tenant.core.store.get::<GasSchedule>(tenant.key(self.0)).await.map(|found| found.seen(&tenant.core))
     }
 }
 
@@ -230,14 +230,22 @@ impl Duty for Scheduler {
         core: &'a Arc<Core>,
         work: &'a Work,
         ruling: Ruling,
-    ) -> BoxFuture<'a, Result<(), Fault>> {
+    ) -> BoxFuture<'a, Result<Resumed, Fault>> {
         Box::pin(async move {
             let key = Key::new(work.account, work.subject);
-            let Some(mut found) = core.store.find::<GasSchedule>(key).await? else { return Ok(()) };
+            let Some(mut found) = core.store.find::<GasSchedule>(key).await? else {
+                return Ok(Resumed::default());
+            };
+            let timetable = found.timetable()?;
+            let slots = std::iter::successors(found.slot_after(&timetable, found.decided), |last| {
+                found.slot_after(&timetable, *last)
+            });
+            let counted = ruling.counted(slots, u64::MAX);
             found.dropped_until = found.dropped_by(ruling)?;
             let mut batch = Batch::new();
             batch.replace(&mut found, core.clock.now());
-            core.commit(batch).await
+            core.commit(batch).await?;
+            Ok(counted)
         })
     }
 }

@@ -153,6 +153,8 @@ pub struct GasTransaction {
     pub contradicted_at: Option<DateTime<Utc>>,
     /// The slot it was made for, where a schedule made it.
     pub slot: Option<GasSlot>,
+    /// What somebody noted with it.
+    pub notes: Option<String>,
 }
 
 impl GasTransaction {
@@ -180,6 +182,7 @@ impl GasTransaction {
             decisions: Vec::new(),
             contradicted_at: None,
             slot: None,
+            notes: None,
         }
     }
 
@@ -236,6 +239,7 @@ impl Entity for GasTransaction {
             Column::nullable("contradicted_at", Kind::Time),
             Column::nullable("schedule_id", Kind::Uuid),
             Column::nullable("slot", Kind::Time),
+            Column::nullable("notes", Kind::Text),
         ],
         uniques: &[Unique {
             name: "gas_transactions_slot",
@@ -277,6 +281,7 @@ impl Entity for GasTransaction {
             self.contradicted_at.into(),
             self.slot.map(|slot| slot.schedule_id).into(),
             self.slot.map(|slot| slot.at).into(),
+            self.notes.clone().into(),
         ]
     }
 
@@ -305,6 +310,7 @@ impl Entity for GasTransaction {
         found.contradicted_at = cells.maybe_time()?;
         let (schedule_id, at) = (cells.maybe_uuid()?, cells.maybe_time()?);
         found.slot = schedule_id.zip(at).map(|(schedule_id, at)| GasSlot { schedule_id, at });
+        found.notes = cells.maybe_text()?;
         Ok(found)
     }
 
@@ -340,6 +346,7 @@ impl Entity for GasTransaction {
             decisions: vec![decision],
             contradicted_at: Some(at),
             slot: Some(GasSlot { schedule_id: Uuid::from_u128(7), at }),
+            notes: Some("for the node".to_owned()),
             ..Self::new(head(6), gas, GasDirection::Withdrawal, Gas::from_units(4))
         };
         vec![deposit, withdrawal]

@@ -6,12 +6,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    DUTY,
     account::GasAccount,
     gas::Gas,
     transaction::{GasApproval, GasDecision, GasDirection, GasStatus, GasTransaction},
     transfer::{Bucket, GasMovement, GasTransfer},
 };
-use crate::neo::ScriptHash;
+use crate::{Core, neo::ScriptHash};
 
 /// A gas account as it is answered.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -22,6 +23,8 @@ pub struct GasAccountView {
     pub account_id: Uuid,
     /// Its wallet on Neo N3.
     pub wallet_address: String,
+    /// `active`, or `paused` while its settling is.
+    pub status: &'static str,
     /// What belongs to it: what is available and what is locked.
     pub balance: Gas,
     /// What can be withdrawn.
@@ -57,13 +60,20 @@ pub struct GasAccountView {
 }
 
 impl GasAccount {
-    /// Its public face at an instant.
+    /// Where it stands; it has no end of its own.
+    pub(super) fn status(&self, core: &Core) -> &'static str {
+        core.standing(DUTY, &self.head, "active")
+    }
+
+    /// Its public face as of now.
     #[must_use]
-    pub fn view(&self, now: DateTime<Utc>) -> GasAccountView {
+    pub fn view(&self, core: &Core) -> GasAccountView {
+        let now = core.clock.now();
         GasAccountView {
             id: self.head.id,
             account_id: self.head.account_id,
             wallet_address: self.wallet.address(),
+            status: self.status(core),
             balance: self.balance(),
             available: self.available,
             pending: self.pending,
@@ -91,6 +101,8 @@ pub struct GasTransactionView {
     pub id: Uuid,
     /// The account it belongs to.
     pub account_id: Uuid,
+    /// The same, under the name that earlier clients read.
+    pub user_account_id: Uuid,
     /// The gas account.
     pub gas_account_id: Uuid,
     /// Which way it goes.
@@ -120,6 +132,8 @@ pub struct GasTransactionView {
     pub expires_at: Option<DateTime<Utc>>,
     /// What wallets sign to approve it; only while it waits for that.
     pub approval_message: Option<String>,
+    /// What was noted with it.
+    pub notes: Option<String>,
     /// Why it failed, or what is not known.
     pub error: Option<String>,
     /// When it was submitted.
@@ -150,6 +164,7 @@ impl GasTransaction {
         GasTransactionView {
             id: self.head.id,
             account_id: self.head.account_id,
+            user_account_id: self.head.account_id,
             gas_account_id: self.gas_account_id,
             direction: self.direction,
             status: self.status,
@@ -164,6 +179,7 @@ impl GasTransaction {
             approvals: self.approvals.clone(),
             expires_at: self.expires_at,
             approval_message: waits.then(|| self.approval_message()),
+            notes: self.notes.clone(),
             error: self.error.clone(),
             submitted_at: self.submitted_at,
             completed_at: self.completed_at,
@@ -188,10 +204,10 @@ pub struct GasMovementView {
 }
 
 impl GasMovementView {
-    /// Of both, at an instant.
+    /// Of both, as of now.
     #[must_use]
-    pub fn new(account: &GasAccount, transaction: &GasTransaction, now: DateTime<Utc>) -> Self {
-        Self { account: account.view(now), transaction: transaction.view() }
+    pub fn new(account: &GasAccount, transaction: &GasTransaction, core: &Core) -> Self {
+        Self { account: account.view(core), transaction: transaction.view() }
     }
 }
 

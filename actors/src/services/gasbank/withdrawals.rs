@@ -10,7 +10,7 @@ use super::{
     APPROVE_WITHIN, NAME,
     account::{GasAccount, Policy},
     accounts,
-    deposits::{ByHand, read_optional},
+    deposits::{ByHand, read_notes, read_optional},
     gas::Gas,
     movement::{Change, Standing, commit, told},
     transaction::{GasApproval, GasDirection, GasStatus, GasTransaction},
@@ -43,6 +43,9 @@ pub struct NewWithdrawal {
     pub to_address: Option<String>,
     /// It is not submitted before; at once unless said otherwise, and within a year. It is reserved at once all the same.
     pub not_before: Option<DateTime<Utc>>,
+    /// What is to be remembered of it, up to 500 characters.
+    #[schema(max_length = 500)]
+    pub notes: Option<String>,
 }
 
 /// Asks for a withdrawal.
@@ -63,6 +66,7 @@ impl Change for Withdraw {
         if new.gas_account_id.is_some() == new.wallet_address.is_some() {
             check.broken("/gas_account_id", "exclusive", "give either gas_account_id or wallet_address");
         }
+        let notes = read_notes(new.notes.as_deref(), &mut check);
         let wallet = read_optional("/wallet_address", new.wallet_address.as_deref(), &mut check);
         check.finish()?;
         let amount = amount.ok_or_else(|| Fault::internal("an amount was neither read nor refused"))?;
@@ -80,10 +84,11 @@ impl Change for Withdraw {
         let mut transaction = GasTransaction {
             to_address,
             not_before: new.not_before,
+            notes,
             ..GasTransaction::new(head, account.head.id, GasDirection::Withdrawal, amount)
         };
         reserve(&mut account, &mut transaction, tenant, batch)?;
-        Ok(GasMovementView::new(&account, &transaction, now))
+        Ok(GasMovementView::new(&account, &transaction, &tenant.core))
     }
 }
 
@@ -184,7 +189,7 @@ impl Change for Approve {
         batch.replace(transaction, now);
         let kind = "gasbank.withdrawal.approved";
         batch.event(tenant.event(NAME, kind, transaction.head.id, told(transaction)));
-        Ok(GasMovementView::new(account, transaction, now))
+        Ok(GasMovementView::new(account, transaction, &tenant.core))
     }
 }
 
@@ -224,7 +229,7 @@ impl Change for CancelWithdrawal {
         standing.expect(&[GasStatus::PendingApproval, GasStatus::Pending], "cancelled")?;
         standing.cancel(tenant, batch)?;
         batch.withdraw(tenant.account_id, self.0);
-        Ok(GasMovementView::new(&standing.account, &standing.transaction, tenant.now()))
+        Ok(GasMovementView::new(&standing.account, &standing.transaction, &tenant.core))
     }
 }
 
@@ -257,7 +262,7 @@ impl Change for DecideWithdrawal {
         let allowed = [GasStatus::Pending, GasStatus::Submitted, GasStatus::NeedsReconcile];
         standing.expect(&allowed, if self.paid { "settled" } else { "failed" })?;
         standing.decide(self.paid, &reason, tenant, batch).await?;
-        Ok(GasMovementView::new(&standing.account, &standing.transaction, tenant.now()))
+        Ok(GasMovementView::new(&standing.account, &standing.transaction, &tenant.core))
     }
 }
 

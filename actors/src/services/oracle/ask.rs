@@ -80,12 +80,13 @@ fn question(
     let confidential = source.open(core).map_err(|fault| fault.detail)?;
     let method = Method::from_bytes(source.method.as_bytes()).map_err(|error| error.to_string())?;
     let mut url = Url::parse(&source.url).map_err(|error| error.to_string())?;
-    let payload = request.question.payload.as_ref().or(source.body.as_ref());
+    let given = request.question.payload.as_ref().filter(|payload| !payload.is_empty());
+    let payload = given.or(source.body.as_ref());
     let mut body = Bytes::new();
     match source.kind {
         SourceKind::ExternalAdapter => body = adapter_body(request.head.id, payload).into(),
         SourceKind::Http if matches!(source.method.as_str(), "GET" | "HEAD") => {
-            spread(&mut url, request.question.payload.as_deref());
+            spread(&mut url, payload.map(String::as_str));
         }
         SourceKind::Http => body = payload.cloned().unwrap_or_default().into(),
     }

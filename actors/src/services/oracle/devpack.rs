@@ -7,7 +7,7 @@ use sl_store::{Batch, Fault};
 use uuid::Uuid;
 
 use super::{judge::Aggregation, requests, text::JsonText, views::NewOracleRequest};
-use crate::services::executions::{Acting, ActionKind};
+use crate::services::executions::{Acting, ActionKind, params};
 
 /// Asks sources of the account.
 pub(super) const CREATE_REQUEST: ActionKind = ActionKind { name: "oracle.createRequest", plan };
@@ -35,8 +35,7 @@ fn plan<'a>(
     batch: &'a mut Batch,
 ) -> BoxFuture<'a, Result<Value, Fault>> {
     Box::pin(async move {
-        let params: Params = serde_json::from_value(params.clone())
-            .map_err(|error| Fault::field("", "params", format!("the params cannot be read: {error}")))?;
+        let params: Params = params::read(params)?;
         let new = NewOracleRequest {
             data_source_id: params.data_source_id,
             data_source_ids: params.data_source_ids,

@@ -13,7 +13,7 @@ use super::{
     ending::{self, TRIES},
     judge::AnswerStatus,
     rate::{self, Rate, Turn},
-    request::{AttemptRecord, OracleRequest, RequestStatus},
+    request::{AttemptRecord, AttemptStatus, OracleRequest, RequestStatus},
     source::OracleSource,
 };
 use crate::{
@@ -193,13 +193,15 @@ impl Heard {
             fail(core, request, self.source_id, "the source was removed or disabled");
             return Settlement::Remove;
         };
-        let error = match &asked.said {
-            Said::Result(_) | Said::Later => None,
-            Said::Again(why, _) | Said::Never(why) => Some(why.clone()),
+        let (status, error) = match &asked.said {
+            Said::Result(_) => (AttemptStatus::Succeeded, None),
+            Said::Later => (AttemptStatus::Pending, None),
+            Said::Again(why, _) | Said::Never(why) => (AttemptStatus::Failed, Some(why.clone())),
         };
         request.attempts.push(AttemptRecord {
             source_id: self.source_id,
             number: self.number,
+            status: Some(status),
             at: self.began,
             latency_ms: u64::try_from(asked.latency.as_millis()).unwrap_or(u64::MAX),
             http_status: asked.http_status,
@@ -236,6 +238,9 @@ impl Heard {
         if let Some(delay) = next.and_then(|delay| TimeDelta::from_std(delay).ok()) {
             if let Some(answer) = request.answer_mut(self.source_id) {
                 answer.error = Some(why.to_owned());
+            }
+            if let Some(attempt) = request.attempts.last_mut() {
+                attempt.status = Some(AttemptStatus::Retried);
             }
             Settlement::Retry { due_at: core.clock.now() + delay, error: why.to_owned() }
         } else {

@@ -5,7 +5,7 @@ use sl_store::{Fault, Key, SYSTEM, WorkQuery};
 use uuid::Uuid;
 
 use super::{
-    ACCOUNT_RATE, ATTEMPTS, dispatch,
+    ACCOUNT_RATE, ATTEMPTS, DUTY, dispatch,
     judge::{Answer, AnswerStatus},
     rate,
     request::OracleRequest,
@@ -27,7 +27,7 @@ pub(super) fn explain(
     Box::pin(async move {
         let key = Key::new(account, id);
         if let Some(source) = core.store.find::<OracleSource>(key).await? {
-            return Ok(Some(of_source(&source)));
+            return Ok(Some(of_source(core, &source)));
         }
         let Some(request) = core.store.find::<OracleRequest>(key).await? else { return Ok(None) };
         Ok(Some(Explained {
@@ -39,11 +39,11 @@ pub(super) fn explain(
     })
 }
 
-fn of_source(source: &OracleSource) -> Explained {
+fn of_source(core: &Core, source: &OracleSource) -> Explained {
     let disabled = (!source.enabled).then(|| Cause::new("disabled", "it is disabled: nobody can ask it"));
     Explained {
         kind: "oracle source",
-        status: if source.enabled { "active" } else { "disabled" }.to_owned(),
+        status: core.standing(DUTY, &source.head, source.status()).to_owned(),
         gates: vec![source.head.id],
         causes: disabled.into_iter().collect(),
     }

@@ -39,7 +39,7 @@ pub use self::{
     callback::{Callback, ProveCallback, ProvenCallback, SignedCallback},
     judge::{Aggregation, Answer, AnswerStatus, Method as AggregationMethod},
     rate::{OracleGate, Rate},
-    request::{AttemptRecord, OracleRequest, Question, RequestStatus},
+    request::{AttemptRecord, AttemptStatus, OracleRequest, Question, RequestStatus},
     requests::{CancelRequest, CreateRequest, FetchRequest, ListRequests, RequestFilters, UpdateRequest},
     source::{OracleSource, ResultType, SourceKind},
     sources::{AmendSource, NewOracleSource, RotateSourceSecret, SourceFilters, SourceView},

@@ -88,14 +88,31 @@ pub struct Question {
     pub request_id: Option<String>,
 }
 
+/// What an attempt at a source came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = OracleAttemptStatus)]
+pub enum AttemptStatus {
+    /// It was answered.
+    Succeeded,
+    /// The source said that it answers later, by a callback.
+    Pending,
+    /// It failed in a way that may pass: the source was to be asked again.
+    Retried,
+    /// It failed, and was the last.
+    Failed,
+}
+
 /// One attempt at a source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = OracleAttempt)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// The source.
     pub source_id: Uuid,
     /// Which attempt at it, from 1.
     pub number: u32,
+    /// What it came to; rows from before this was kept say so by their error alone.
+    #[serde(default)]
+    pub status: Option<AttemptStatus>,
     /// When it began.
     pub at: DateTime<Utc>,
     /// How long it took, in milliseconds.
@@ -265,6 +282,7 @@ impl Entity for OracleRequest {
         let attempt = AttemptRecord {
             source_id: source,
             number: 1,
+            status: Some(AttemptStatus::Succeeded),
             at,
             latency_ms: 12,
             http_status: Some(200),

@@ -123,6 +123,12 @@ impl Confidential {
 }
 
 impl OracleSource {
+    /// Where it stands, pauses left out.
+    #[must_use]
+    pub const fn status(&self) -> &'static str {
+        if self.enabled { "active" } else { "disabled" }
+    }
+
     /// Opens what is never answered.
     pub(super) fn open(&self, core: &Core) -> Result<Confidential, Fault> {
         let text = self.envelope.open(core, Self::TABLE, self.head.key())?;

@@ -1,6 +1,6 @@
 //! Sources as tenants create, amend and see them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, mem::take, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    MAX_SOURCES, NAME, dispatch,
+    DUTY, MAX_SOURCES, NAME, dispatch,
     rate::{OracleGate, Rate},
     source::{Confidential, OracleSource, ResultType, SourceKind},
 };
@@ -20,6 +20,7 @@ use crate::{
     check::Check,
     egress::headers,
     exact,
+    patch::{changed, given},
     resource::{Life, Resource},
     settings::{Setting, read_duration, write_duration},
 };
@@ -70,6 +71,7 @@ pub struct NewOracleSource {
 }
 
 /// What amends an oracle source; absent fields stay as they are.
+#[expect(clippy::option_option, reason = "null, which clears, is told from absent, which leaves alone")]
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = AmendOracleSource)]
@@ -80,24 +82,38 @@ pub struct AmendSource {
     /// What is asked.
     #[schema(min_length = 1, max_length = 2048)]
     pub url: Option<String>,
-    /// By which method.
-    pub method: Option<String>,
-    /// What it is for.
-    #[schema(max_length = 2000)]
-    pub description: Option<String>,
-    /// Headers that are sent; replaces all.
-    pub headers: Option<BTreeMap<String, String>>,
-    /// What is sent where a request has no payload; an empty one is none.
-    pub body: Option<String>,
-    /// Where the result stands; an empty one is none.
-    #[schema(max_length = 256)]
-    pub result_path: Option<String>,
-    /// What the result is.
-    pub result_type: Option<ResultType>,
-    /// How long it may take.
-    pub timeout: Option<String>,
-    /// How often it is asked at most; an empty one is none.
-    pub rate_limit: Option<String>,
+    /// By which method; `null` for `GET`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub method: Option<Option<String>>,
+    /// What it is for; `null` for nothing.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    pub description: Option<Option<String>>,
+    /// Headers that are sent; replaces all, `null` takes all away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub headers: Option<Option<BTreeMap<String, String>>>,
+    /// What is sent where a request has no payload; an empty one, or `null`, is none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub body: Option<Option<String>>,
+    /// Where the result stands; an empty one, or `null`, is none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 256)]
+    pub result_path: Option<Option<String>>,
+    /// What the result is; `null` for `json`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<ResultType>)]
+    pub result_type: Option<Option<ResultType>>,
+    /// How long it may take; `null` for `10s`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub timeout: Option<Option<String>>,
+    /// How often it is asked at most; an empty one, or `null`, is none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub rate_limit: Option<Option<String>>,
     /// Whether it can be asked.
     pub enabled: Option<bool>,
 }
@@ -145,7 +161,7 @@ pub struct SourceView {
     pub rate_limit: Option<String>,
     /// Whether it can be asked.
     pub enabled: bool,
-    /// `active` or `disabled`.
+    /// `active`, `disabled` or `paused`.
     pub status: &'static str,
     /// What its callbacks are signed with; shown when it is made and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,7 +200,7 @@ impl Resource for OracleSource {
         let head = Head::new(tenant.account_id, tenant.next_id(), tenant.now());
         let confidential = Confidential { headers: new.headers, secret: fresh_secret(tenant) };
         headers::check("/headers", &confidential.headers, &mut check);
-        let method = new.method.unwrap_or_else(|| "GET".to_owned()).trim().to_uppercase();
+        let method = new.method.unwrap_or_else(|| GET.to_owned()).trim().to_uppercase();
         let made = Self {
             head,
             name: new.name.trim().to_owned(),
@@ -196,8 +212,8 @@ impl Resource for OracleSource {
             body: new.body.filter(|body| !body.is_empty()),
             result_path: new.result_path.filter(|path| !path.is_empty()),
             result_type: new.result_type,
-            timeout: timeout(new.timeout.as_deref(), TIMEOUT.0, &mut check),
-            rate_limit: rate(new.rate_limit.as_deref(), None, &mut check),
+            timeout: timeout(new.timeout.as_deref(), &mut check),
+            rate_limit: rate(new.rate_limit.as_deref(), &mut check),
             enabled: new.enabled.unwrap_or(true),
             envelope: confidential.seal(&tenant.core, head.key())?,
             secret: Some(confidential.secret),
@@ -210,29 +226,28 @@ impl Resource for OracleSource {
     async fn amend(&mut self, patch: AmendSource, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
         let mut check = Check::new();
         let before = (self.rate_limit, self.enabled);
-        let text =
-            |new: Option<String>, old: &String| new.map_or_else(|| old.clone(), |new| new.trim().to_owned());
-        (self.name, self.url) = (text(patch.name, &self.name), text(patch.url, &self.url));
-        self.description = patch.description.unwrap_or_else(|| self.description.clone());
+        self.name = patch.name.map_or_else(|| take(&mut self.name), |name| name.trim().to_owned());
+        self.url = patch.url.map_or_else(|| take(&mut self.url), |url| url.trim().to_owned());
+        self.description = changed(patch.description, take(&mut self.description), String::new());
         if self.kind == SourceKind::Http {
-            self.method = text(patch.method, &self.method).to_uppercase();
+            let method = changed(patch.method, take(&mut self.method), GET.to_owned());
+            self.method = method.trim().to_uppercase();
         }
-        let cleared = |new: Option<String>, old: Option<String>| match new {
-            Some(new) => Some(new).filter(|new| !new.is_empty()),
-            None => old,
+        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
+        self.body = patch.body.map_or_else(|| self.body.take(), some);
+        self.result_path = patch.result_path.map_or_else(|| self.result_path.take(), some);
+        self.result_type = changed(patch.result_type, self.result_type, ResultType::default());
+        self.timeout = match patch.timeout {
+            None => self.timeout,
+            Some(text) => timeout(text.as_deref(), &mut check),
         };
-        self.body = cleared(patch.body, self.body.take());
-        self.result_path = cleared(patch.result_path, self.result_path.take());
-        self.result_type = patch.result_type.unwrap_or(self.result_type);
-        self.timeout = timeout(patch.timeout.as_deref(), self.timeout, &mut check);
-        self.rate_limit = rate(patch.rate_limit.as_deref(), self.rate_limit, &mut check);
+        self.rate_limit = match patch.rate_limit {
+            None => self.rate_limit,
+            Some(text) => rate(text.as_deref(), &mut check),
+        };
         self.enabled = patch.enabled.unwrap_or(self.enabled);
         if let Some(headers) = patch.headers {
-            headers::check("/headers", &headers, &mut check);
-            let mut confidential = self.open(&tenant.core)?;
-            self.header_names = headers.keys().cloned().collect();
-            confidential.headers = headers;
-            self.envelope = confidential.seal(&tenant.core, self.head.key())?;
+            self.send(headers.unwrap_or_default(), tenant, &mut check)?;
         }
         self.check(tenant, &mut check);
         if before != (self.rate_limit, self.enabled) {
@@ -264,12 +279,16 @@ impl Resource for OracleSource {
             timeout: write_duration(self.timeout),
             rate_limit: self.rate_limit.map(|rate| rate.to_string()),
             enabled: self.enabled,
-            status: if self.enabled { "active" } else { "disabled" },
+            status: self.status(),
             secret: self.secret.clone(),
             version: self.head.version,
             created_at: self.head.created_at,
             updated_at: self.head.updated_at,
         }
+    }
+
+    fn pausable(view: &mut SourceView) -> Option<(&'static str, &mut &'static str)> {
+        Some((DUTY, &mut view.status))
     }
 
     fn conditions(filters: SourceFilters) -> Result<Vec<Filter>, Fault> {
@@ -284,6 +303,23 @@ impl Resource for OracleSource {
 }
 
 impl OracleSource {
+    /// Seals other headers in place of those there are; equal ones are left sealed as they are.
+    fn send(
+        &mut self,
+        headers: BTreeMap<String, String>,
+        tenant: &Tenant,
+        check: &mut Check,
+    ) -> Result<(), Fault> {
+        headers::check("/headers", &headers, check);
+        let mut confidential = self.open(&tenant.core)?;
+        if confidential.headers != headers {
+            self.header_names = headers.keys().cloned().collect();
+            confidential.headers = headers;
+            self.envelope = confidential.seal(&tenant.core, self.head.key())?;
+        }
+        Ok(())
+    }
+
     fn check(&self, tenant: &Tenant, check: &mut Check) {
         check.text("/name", &self.name, 1..=128).text("/description", &self.description, 0..=2_000);
         check.text("/url", &self.url, 1..=2_048);
@@ -306,31 +342,29 @@ impl OracleSource {
     }
 }
 
-const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
+const GET: &str = "GET";
+const METHODS: [&str; 6] = [GET, "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 
-fn timeout(text: Option<&str>, usual: Duration, check: &mut Check) -> Duration {
-    let Some(text) = text else { return usual };
+fn timeout(text: Option<&str>, check: &mut Check) -> Duration {
+    let Some(text) = text else { return TIMEOUT.0 };
     if let Some(read) = read_duration(text).filter(|read| (TIMEOUT.1..=TIMEOUT.2).contains(read)) {
         read
     } else {
         check.broken("/timeout", "bounds", "must be a duration of 100ms to 60s");
-        usual
+        TIMEOUT.0
     }
 }
 
-fn rate(text: Option<&str>, usual: Option<Rate>, check: &mut Check) -> Option<Rate> {
-    match text {
-        None => usual,
-        Some("") => None,
-        Some(text) => Rate::read(text).or_else(|| {
-            check.broken(
-                "/rate_limit",
-                "format",
-                "must be 1 to 100,000 a second, minute or hour, like 10/s, 60/m or 1000/h",
-            );
-            None
-        }),
-    }
+fn rate(text: Option<&str>, check: &mut Check) -> Option<Rate> {
+    let text = text.filter(|text| !text.is_empty())?;
+    Rate::read(text).or_else(|| {
+        check.broken(
+            "/rate_limit",
+            "format",
+            "must be 1 to 100,000 a second, minute or hour, like 10/s, 60/m or 1000/h",
+        );
+        None
+    })
 }
 
 /// Makes a new secret for a source's callbacks; the old one is void at once.
@@ -349,6 +383,6 @@ impl Action for RotateSourceSecret {
         let mut batch = Batch::new();
         batch.replace(&mut source, tenant.now());
         batch.event(tenant.event(NAME, "oracle_source.secret_rotated", self.0, source.told()));
-        tenant.commit(batch, source.view()).await
+        tenant.commit(batch, source.seen(&tenant.core)).await
     }
 }

@@ -1,5 +1,7 @@
 //! Requests as tenants send and see them.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,9 +9,10 @@ use uuid::Uuid;
 
 use super::{
     judge::{Aggregation, Answer},
-    request::{AttemptRecord, OracleRequest, RequestStatus},
+    request::{AttemptRecord, AttemptStatus, OracleRequest, RequestStatus},
     text::JsonText,
 };
+use crate::settings::write_duration;
 
 /// What asks one source or several.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -84,7 +87,7 @@ pub struct OracleRequestView {
     /// Each source's answer.
     pub answers: Vec<Answer>,
     /// Each attempt at a source, in order.
-    pub attempts: Vec<AttemptRecord>,
+    pub attempts: Vec<AttemptView>,
     /// The function that is run with the end.
     pub callback_function_id: Option<Uuid>,
     /// The run of that.
@@ -101,6 +104,52 @@ pub struct OracleRequestView {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// One attempt at a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = OracleAttempt)]
+pub struct AttemptView {
+    /// The source.
+    pub source_id: Uuid,
+    /// Which attempt at it, from 1.
+    pub number: u32,
+    /// What it came to.
+    pub status: AttemptStatus,
+    /// When it began.
+    pub at: DateTime<Utc>,
+    /// How long it took, like `120ms`.
+    pub latency: String,
+    /// The same in milliseconds.
+    pub latency_ms: u64,
+    /// The HTTP status answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// How large the response was, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl AttemptRecord {
+    /// The public face.
+    #[must_use]
+    pub fn view(&self) -> AttemptView {
+        let told = if self.error.is_none() { AttemptStatus::Succeeded } else { AttemptStatus::Failed };
+        AttemptView {
+            source_id: self.source_id,
+            number: self.number,
+            status: self.status.unwrap_or(told),
+            at: self.at,
+            latency: write_duration(Duration::from_millis(self.latency_ms)),
+            latency_ms: self.latency_ms,
+            http_status: self.http_status,
+            size: self.size,
+            error: self.error.clone(),
+        }
+    }
 }
 
 /// What the resolver of a source is told.
@@ -129,7 +178,7 @@ impl OracleRequest {
             result: self.result.clone(),
             error: self.error.clone(),
             answers: self.answers.clone(),
-            attempts: self.attempts.clone(),
+            attempts: self.attempts.iter().map(AttemptRecord::view).collect(),
             callback_function_id: self.callback_function_id,
             callback_execution_id: self.callback_execution_id,
             callback_error: self.callback_error.clone(),

@@ -128,7 +128,7 @@ impl Action for FetchFeed {
     const WHILE_SUSPENDED: bool = true;
 
     async fn run(self, tenant: &Tenant) -> Result<PriceFeedView, Fault> {
-        feed_of(tenant, self.0).await.map(|feed| feed.view())
+        feed_of(tenant, self.0).await.map(|feed| feed.seen(&tenant.core))
     }
 }
 
@@ -160,7 +160,7 @@ impl Action for ListFeeds {
         let states: Vec<PriceState> = tenant.core.store.list(of).await?;
         let with_state = page.items.into_iter().map(|mut feed| {
             feed.state = states.iter().find(|state| state.feed_id == feed.head.id).cloned();
-            feed.view()
+            feed.seen(&tenant.core)
         });
         Ok(Page { items: with_state.collect(), next_cursor: page.next_cursor })
     }

@@ -11,7 +11,7 @@ use super::{
     actions::{NewPriceSnapshot, observe},
     price::ExactNumber,
 };
-use crate::services::executions::{Acting, ActionKind};
+use crate::services::executions::{Acting, ActionKind, params};
 
 /// Gives a feed of the account an observation.
 pub(super) const RECORD_SNAPSHOT: ActionKind = ActionKind { name: "pricefeed.recordSnapshot", plan };
@@ -33,8 +33,7 @@ fn plan<'a>(
     batch: &'a mut Batch,
 ) -> BoxFuture<'a, Result<Value, Fault>> {
     Box::pin(async move {
-        let params: Params = serde_json::from_value(params.clone())
-            .map_err(|error| Fault::field("", "params", format!("the params cannot be read: {error}")))?;
+        let params: Params = params::read(params)?;
         let source = params.source.or_else(|| Some(format!("function:{}", acting.function_id)));
         let new = NewPriceSnapshot { price: params.price, source, collected_at: params.collected_at };
         let view = observe(&acting.tenant(), params.feed_id, &new, batch).await?;

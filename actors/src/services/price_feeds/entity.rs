@@ -26,6 +26,18 @@ pub struct Source {
     pub header_names: Vec<String>,
 }
 
+/// How a tenant wrote what can be written in several ways; it is answered as it was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Written {
+    /// The update interval.
+    pub update_interval: Option<String>,
+    /// The heartbeat.
+    pub heartbeat_interval: Option<String>,
+    /// Whether the deviation was a number, and no string.
+    pub deviation_is_number: bool,
+}
+
 /// A price feed as its tenant made it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PriceFeed {
@@ -47,6 +59,8 @@ pub struct PriceFeed {
     pub activated_at: DateTime<Utc>,
     /// The headers of its sources, sealed; none where there are none.
     pub envelope: Option<Sealed>,
+    /// How its tenant wrote it.
+    pub written: Written,
     /// What became of it, where that was read or written in this operation; not part of the row.
     pub state: Option<PriceState>,
 }
@@ -74,6 +88,7 @@ impl Entity for PriceFeed {
             Column::new("activated_at", Kind::Time),
             Column::nullable("key_id", Kind::Text),
             Column::nullable("envelope", Kind::Bytes),
+            Column::nullable("written", Kind::Json),
         ],
         uniques: &[Unique {
             name: "price_feeds_pair",
@@ -103,6 +118,7 @@ impl Entity for PriceFeed {
             self.activated_at.into(),
             self.envelope.as_ref().map(|sealed| sealed.key_id.clone()).into(),
             self.envelope.as_ref().map(|sealed| sealed.envelope.clone()).into(),
+            Cell::json(&self.written),
         ]
     }
 
@@ -116,6 +132,7 @@ impl Entity for PriceFeed {
             (Some(key_id), Some(envelope)) => Some(Sealed { key_id, envelope }),
             _ => None,
         };
+        let written = cells.maybe_value()?.and_then(|value| serde_json::from_value(value).ok());
         Ok(Self {
             head,
             base_asset,
@@ -126,6 +143,7 @@ impl Entity for PriceFeed {
             active,
             activated_at,
             envelope,
+            written: written.unwrap_or_default(),
             state: None,
         })
     }
@@ -150,6 +168,7 @@ impl Entity for PriceFeed {
             active: true,
             activated_at: DateTime::UNIX_EPOCH,
             envelope: None,
+            written: Written::default(),
             state: None,
         };
         let source = Source {
@@ -163,6 +182,7 @@ impl Entity for PriceFeed {
             base_asset: "GAS".to_owned(),
             sources: vec![source],
             active: false,
+            written: Written { update_interval: Some("1m".to_owned()), ..Written::default() },
             envelope: Some(Sealed { key_id: "k".to_owned(), envelope: vec![1, 2, 3] }),
             ..bare.clone()
         };

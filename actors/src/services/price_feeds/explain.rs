@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use sl_store::{Fault, Key};
 use uuid::Uuid;
 
-use super::{entity::PriceFeed, rules::Reason, standing::Standing};
+use super::{DUTY, entity::PriceFeed, rules::Reason, standing::Standing};
 use crate::{
     Core,
     why::{Cause, Explained},
@@ -22,7 +22,12 @@ pub(super) fn explain(
         let standing = Standing::load(&core.store, key).await.ok();
         feed.state = standing.as_ref().map(|standing| standing.state.clone());
         let causes = if feed.active { causes(&feed, standing.as_ref()) } else { vec![inactive()] };
-        Ok(Some(Explained { kind: "price feed", status: feed.status().to_owned(), gates: vec![id], causes }))
+        Ok(Some(Explained {
+            kind: "price feed",
+            status: core.standing(DUTY, &feed.head, feed.status()).to_owned(),
+            gates: vec![id],
+            causes,
+        }))
     })
 }
 

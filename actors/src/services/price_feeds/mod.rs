@@ -58,7 +58,7 @@ pub use self::{
         Decision, Evaluation, FORMULA, Given, Input, OutlierRule, Outliers, Previous, Reason, Rejection,
         Rules, evaluate,
     },
-    sources::{NewSource, SourceView},
+    sources::{NewSource, SourceOrUrl, SourceView},
     views::{LatestPriceView, PriceRefreshView, PriceRoundView, PriceSnapshotView},
 };
 use super::Service;

@@ -236,21 +236,30 @@ pub fn write_percent(bps: u32) -> String {
 
 /// A decimal number as it was sent, a string or a number; never read through floating point.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExactNumber(String);
+pub struct ExactNumber {
+    text: String,
+    is_string: bool,
+}
 
 impl ExactNumber {
     /// The text of the number.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether it was sent as a string.
+    #[must_use]
+    pub const fn is_string(&self) -> bool {
+        self.is_string
     }
 
     /// The number that stands as JSON text; none where it is neither a number nor a string.
     #[must_use]
     pub fn of_json(text: &str) -> Option<Self> {
         match text.as_bytes().first()? {
-            b'"' => serde_json::from_str(text).ok().map(Self),
-            b'-' | b'0'..=b'9' => Some(Self(text.to_owned())),
+            b'"' => serde_json::from_str(text).ok().map(|text| Self { text, is_string: true }),
+            b'-' | b'0'..=b'9' => Some(Self { text: text.to_owned(), is_string: false }),
             _ => None,
         }
     }
@@ -258,7 +267,7 @@ impl ExactNumber {
 
 impl From<&str> for ExactNumber {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self { text: text.to_owned(), is_string: true }
     }
 }
 

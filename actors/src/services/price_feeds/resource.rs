@@ -1,7 +1,9 @@
 //! Price feeds as tenants create, amend and see them.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sl_store::{Batch, Fault, Filter, Head, NewWork};
 use utoipa::ToSchema;
@@ -9,16 +11,17 @@ use uuid::Uuid;
 
 use super::{
     DUTY, MAX_FEEDS, MAX_ROUND_INPUTS,
-    entity::PriceFeed,
+    entity::{PriceFeed, Source, Written},
     interval::Interval,
     price::{self, DECIMALS, ExactNumber, Flaw, Price},
     records::{PriceRound, PriceSnapshot, PriceState},
     rules::{Outliers, Rules},
-    sources::{self, NewSource, SourceView},
+    sources::{self, SourceOrUrl, SourceView},
 };
 use crate::{
     action::Tenant,
     check::Check,
+    patch::{changed, given},
     resource::{Life, Resource},
     settings::Setting,
 };
@@ -53,7 +56,7 @@ pub struct NewPriceFeed {
     pub min_submissions: Option<u32>,
     /// Where it asks for prices; nowhere but at the operator's price service unless said otherwise.
     #[serde(default)]
-    pub sources: Vec<NewSource>,
+    pub sources: Vec<SourceOrUrl>,
     /// Which observations are rejected as outliers.
     #[serde(default)]
     pub outliers: Outliers,
@@ -71,24 +74,33 @@ pub struct NewPriceFeed {
 /// What amends a price feed; absent fields stay as they are.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "null takes a bound away, and absence leaves it")]
+#[expect(clippy::option_option, reason = "null, which clears, is told from absent, which leaves alone")]
 pub struct AmendPriceFeed {
-    /// How often it is refreshed.
-    pub update_interval: Option<String>,
-    /// After how long its price is published even unchanged.
-    pub heartbeat_interval: Option<String>,
+    /// How often it is refreshed; `null` for `@every 1m`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub update_interval: Option<Option<String>>,
+    /// After how long its price is published even unchanged; `null` for `@every 10m`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub heartbeat_interval: Option<Option<String>>,
     /// Which change is published, in percent. This or `deviation_bps`.
     pub deviation_percent: Option<ExactNumber>,
     /// The same in basis points.
     #[schema(minimum = 1, maximum = 100_000)]
     pub deviation_bps: Option<u32>,
-    /// How many observations a round needs.
-    #[schema(minimum = 1)]
-    pub min_submissions: Option<u32>,
-    /// Where it asks for prices; replaces all, their headers too.
-    pub sources: Option<Vec<NewSource>>,
-    /// Which observations are rejected as outliers; replaces all of it.
-    pub outliers: Option<Outliers>,
+    /// How many observations a round needs; `null` for 1.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    pub min_submissions: Option<Option<u32>>,
+    /// Where it asks for prices; replaces all, their headers too, and `null` takes all away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<SourceOrUrl>>)]
+    pub sources: Option<Option<Vec<SourceOrUrl>>>,
+    /// Which observations are rejected as outliers; replaces all of it, `null` by what is usual.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Outliers>)]
+    pub outliers: Option<Option<Outliers>>,
     /// The lowest price that is believed; `null` for none.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<ExactNumber>)]
@@ -99,13 +111,6 @@ pub struct AmendPriceFeed {
     pub max_price: Option<Option<ExactNumber>>,
     /// Whether it takes prices.
     pub active: Option<bool>,
-}
-
-/// Tells a `null` from an absent field.
-#[expect(clippy::option_option, reason = "null takes a bound away, and absence leaves it")]
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<ExactNumber>>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    serde_json::from_value(value).map(Some).map_err(serde::de::Error::custom)
 }
 
 /// What a list of price feeds is narrowed by.
@@ -131,16 +136,17 @@ pub struct PriceFeedView {
     pub quote_asset: String,
     /// Both: `NEO/USD`.
     pub pair: String,
-    /// `active` or `inactive`.
+    /// `active`, `inactive` or `paused`.
     pub status: &'static str,
     /// Whether it takes prices.
     pub active: bool,
-    /// How often it is refreshed.
+    /// How often it is refreshed, as it was written.
     pub update_interval: String,
-    /// After how long its price is published even unchanged.
+    /// After how long its price is published even unchanged, as it was written.
     pub heartbeat_interval: String,
-    /// Which change is published, in percent.
-    pub deviation_percent: String,
+    /// Which change is published, in percent: a number where it was written as one, exact text otherwise.
+    #[schema(value_type = ExactNumber)]
+    pub deviation_percent: Value,
     /// The same in basis points.
     pub deviation_bps: u32,
     /// How many observations a round needs.
@@ -203,17 +209,18 @@ impl Resource for PriceFeed {
         if new.deviation_percent.is_none() && new.deviation_bps.is_none() {
             check.broken("/deviation_percent", "required", "is required");
         }
+        let heartbeat_interval = read_interval(&HEARTBEAT, new.heartbeat_interval, &mut check);
+        let update_interval = read_interval(&UPDATE, new.update_interval, &mut check);
         let rules = Rules {
             decimals,
             min_submissions: new.min_submissions.unwrap_or(1),
             deviation_bps: bps.unwrap_or(1),
-            heartbeat_interval: interval("/heartbeat_interval", new.heartbeat_interval, 600_000, &mut check),
+            heartbeat_interval: heartbeat_interval.0,
             min_price: bound("/min_price", new.min_price.as_ref(), decimals, &mut check),
             max_price: bound("/max_price", new.max_price.as_ref(), decimals, &mut check),
             outliers: new.outliers,
         };
         check_rules(&rules, tenant, &mut check);
-        let update_interval = interval("/update_interval", new.update_interval, 60_000, &mut check);
         let (sources, headers) = sources::check(new.sources, tenant, &mut check);
         check.finish()?;
         let head = Head::new(tenant.account_id, tenant.next_id(), tenant.now());
@@ -224,12 +231,17 @@ impl Resource for PriceFeed {
             head,
             base_asset,
             quote_asset,
-            update_interval,
+            update_interval: update_interval.0,
             rules,
             sources,
             active: new.active.unwrap_or(true),
             activated_at: head.created_at,
             envelope,
+            written: Written {
+                update_interval: update_interval.1,
+                heartbeat_interval: heartbeat_interval.1,
+                deviation_is_number: new.deviation_percent.is_some_and(|percent| !percent.is_string()),
+            },
             state: Some(state),
         };
         if made.active {
@@ -248,12 +260,14 @@ impl Resource for PriceFeed {
         let before = (self.update_interval, self.active);
         self.amend_rules(&patch, &mut check);
         if let Some(text) = patch.update_interval {
-            self.update_interval = interval("/update_interval", Some(text), 0, &mut check);
+            let read = read_interval(&UPDATE, text, &mut check);
+            (self.update_interval, self.written.update_interval) = read;
         }
         check_rules(&self.rules, tenant, &mut check);
-        let asks_anew = patch.sources.is_some();
-        let new = patch.sources.map(|new| sources::check(new, tenant, &mut check));
+        let new = patch.sources.map(|new| sources::check(new.unwrap_or_default(), tenant, &mut check));
         check.finish()?;
+        let new = new.filter(|(sources, headers)| self.asks_otherwise(sources, headers));
+        let asks_anew = new.is_some();
         if let Some((sources, headers)) = new {
             self.envelope = sources::seal(&tenant.core, self.head.key(), &headers)?;
             self.sources = sources;
@@ -295,16 +309,16 @@ impl Resource for PriceFeed {
             pair: self.pair(),
             status: self.status(),
             active: self.active,
-            update_interval: self.update_interval.to_string(),
-            heartbeat_interval: rules.heartbeat_interval.to_string(),
-            deviation_percent: price::write_percent(rules.deviation_bps),
+            update_interval: written(&self.written.update_interval, self.update_interval),
+            heartbeat_interval: written(&self.written.heartbeat_interval, rules.heartbeat_interval),
+            deviation_percent: self.deviation_percent(),
             deviation_bps: rules.deviation_bps,
             min_submissions: rules.min_submissions,
             decimals: rules.decimals,
             outliers: rules.outliers,
             min_price: rules.min_price,
             max_price: rules.max_price,
-            sources: self.sources.iter().map(super::entity::Source::view).collect(),
+            sources: self.sources.iter().map(Source::view).collect(),
             latest_price: published.map(|published| published.price),
             latest_round_id: published.map(|published| published.round_id),
             published_at: published.map(|published| published.published_at),
@@ -317,6 +331,10 @@ impl Resource for PriceFeed {
             created_at: self.head.created_at,
             updated_at: self.head.updated_at,
         }
+    }
+
+    fn pausable(view: &mut PriceFeedView) -> Option<(&'static str, &mut &'static str)> {
+        Some((DUTY, &mut view.status))
     }
 
     fn conditions(filters: PriceFeedFilters) -> Result<Vec<Filter>, Fault> {
@@ -336,6 +354,19 @@ impl PriceFeed {
         if self.active { "active" } else { "inactive" }
     }
 
+    /// Which change is published, in percent: as it was written, and exact either way.
+    fn deviation_percent(&self) -> Value {
+        let text = price::write_percent(self.rules.deviation_bps);
+        let number = serde_json::from_str(&text).ok().filter(|_| self.written.deviation_is_number);
+        number.unwrap_or(Value::String(text))
+    }
+
+    /// Whether these sources are others than it has; with headers they may be.
+    fn asks_otherwise(&self, sources: &[Source], headers: &sources::Headers) -> bool {
+        let no_headers = self.envelope.is_none() && headers.iter().all(BTreeMap::is_empty);
+        !no_headers || self.sources != sources
+    }
+
     /// Since when its price has been stale, as far as a refresh has seen it; none where it takes no prices.
     pub(super) fn stale_since(&self) -> Option<DateTime<Utc>> {
         let marked = self.state.as_ref().and_then(|state| state.stale_since);
@@ -352,11 +383,16 @@ impl PriceFeed {
     fn amend_rules(&mut self, patch: &AmendPriceFeed, check: &mut Check) {
         let rules = &mut self.rules;
         let bps = deviation(patch.deviation_percent.as_ref(), patch.deviation_bps, check);
-        rules.deviation_bps = bps.unwrap_or(rules.deviation_bps);
-        rules.min_submissions = patch.min_submissions.unwrap_or(rules.min_submissions);
-        rules.outliers = patch.outliers.unwrap_or(rules.outliers);
+        if let Some(bps) = bps {
+            rules.deviation_bps = bps;
+            self.written.deviation_is_number =
+                patch.deviation_percent.as_ref().is_some_and(|percent| !percent.is_string());
+        }
+        rules.min_submissions = changed(patch.min_submissions, rules.min_submissions, 1);
+        rules.outliers = changed(patch.outliers, rules.outliers, Outliers::default());
         if let Some(text) = patch.heartbeat_interval.clone() {
-            rules.heartbeat_interval = interval("/heartbeat_interval", Some(text), 0, check);
+            let read = read_interval(&HEARTBEAT, text, check);
+            (rules.heartbeat_interval, self.written.heartbeat_interval) = read;
         }
         if let Some(text) = &patch.min_price {
             rules.min_price = bound("/min_price", text.as_ref(), rules.decimals, check);
@@ -394,13 +430,27 @@ fn asset(pointer: &str, text: &str, check: &mut Check) -> String {
     asset
 }
 
-fn interval(pointer: &str, text: Option<String>, default: u64, check: &mut Check) -> Interval {
-    let read = text.map(|text| Interval::read(&text)).transpose();
-    read.unwrap_or_else(|(rule, detail)| {
+/// An interval of a feed: where it stands, and what it is usually, in milliseconds.
+struct Usual(&'static str, u64);
+
+const UPDATE: Usual = Usual("/update_interval", 60_000);
+const HEARTBEAT: Usual = Usual("/heartbeat_interval", 600_000);
+
+/// An interval, with how it was written.
+fn read_interval(usual: &Usual, text: Option<String>, check: &mut Check) -> (Interval, Option<String>) {
+    let Usual(pointer, millis) = *usual;
+    let text = text.map(|text| text.trim().to_owned());
+    let read = text.as_deref().map(Interval::read).transpose();
+    let read = read.unwrap_or_else(|(rule, detail)| {
         check.broken(pointer, rule, detail);
         None
-    })
-    .unwrap_or(Interval::from_millis(default))
+    });
+    (read.unwrap_or(Interval::from_millis(millis)), text)
+}
+
+/// As it was written, where that was kept.
+fn written(text: &Option<String>, interval: Interval) -> String {
+    text.clone().unwrap_or_else(|| interval.to_string())
 }
 
 fn deviation(percent: Option<&ExactNumber>, bps: Option<u32>, check: &mut Check) -> Option<u32> {

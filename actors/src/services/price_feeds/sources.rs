@@ -5,7 +5,10 @@ use std::{
     fmt,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use sl_store::{Entity as _, Fault, Key};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -43,6 +46,50 @@ pub struct NewSource {
     /// What its observations are called; the URL's host unless said otherwise. Unique in the feed.
     #[schema(max_length = 128)]
     pub name: Option<String>,
+}
+
+/// A source as it may be named: with all there is to say of it, or by its URL alone.
+#[derive(Clone, Debug, ToSchema)]
+#[serde(untagged)]
+#[schema(as = PriceSourceOrUrl)]
+pub enum SourceOrUrl {
+    /// Its URL.
+    Url(String),
+    /// All of it.
+    Source(NewSource),
+}
+
+impl<'de> Deserialize<'de> for SourceOrUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ReadSource)
+    }
+}
+
+struct ReadSource;
+
+impl<'de> Visitor<'de> for ReadSource {
+    type Value = SourceOrUrl;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object or a URL")
+    }
+
+    fn visit_str<E: de::Error>(self, url: &str) -> Result<SourceOrUrl, E> {
+        Ok(SourceOrUrl::Url(url.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<SourceOrUrl, A::Error> {
+        NewSource::deserialize(MapAccessDeserializer::new(members)).map(SourceOrUrl::Source)
+    }
+}
+
+impl From<SourceOrUrl> for NewSource {
+    fn from(named: SourceOrUrl) -> Self {
+        match named {
+            SourceOrUrl::Source(source) => source,
+            SourceOrUrl::Url(url) => Self { url, result_path: None, headers: BTreeMap::new(), name: None },
+        }
+    }
 }
 
 impl fmt::Debug for NewSource {
@@ -84,7 +131,7 @@ impl Source {
 pub(super) type Headers = Vec<BTreeMap<String, String>>;
 
 /// Checks sources; every broken rule is told. Answers them with their headers apart.
-pub(super) fn check(new: Vec<NewSource>, tenant: &Tenant, check: &mut Check) -> (Vec<Source>, Headers) {
+pub(super) fn check(new: Vec<SourceOrUrl>, tenant: &Tenant, check: &mut Check) -> (Vec<Source>, Headers) {
     let most = tenant.settings.size(&MAX_SOURCES);
     if new.len() > most {
         let detail = format!("must name at most {most} sources ({}), not {}", MAX_SOURCES.name, new.len());
@@ -93,7 +140,7 @@ pub(super) fn check(new: Vec<NewSource>, tenant: &Tenant, check: &mut Check) -> 
     }
     let mut names = HashSet::new();
     let mut made = (Vec::new(), Vec::new());
-    for (index, new) in new.into_iter().enumerate() {
+    for (index, new) in new.into_iter().map(NewSource::from).enumerate() {
         let at = format!("/sources/{index}");
         check_url(&at, &new.url, tenant, check);
         headers::check(&format!("{at}/headers"), &new.headers, check);

@@ -21,12 +21,12 @@ const ATTEMPTS: usize = 3;
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRandom {
-    /// How many bytes; 32 where absent.
-    #[schema(minimum = 1, maximum = 1024)]
+    /// How many bytes; 32 where absent or 0.
+    #[schema(minimum = 0, maximum = 1024)]
     pub length: Option<i64>,
-    /// Makes the request repeatable: 1 to 200 bytes without control characters. The same is answered again to the same
-    /// length and encoding, and 409 to others.
-    #[schema(min_length = 1, max_length = 200)]
+    /// Makes the request repeatable: up to 200 bytes without control characters, an empty one is none. The same is answered
+    /// again to the same length and encoding, and 409 to others.
+    #[schema(max_length = 200)]
     pub request_id: Option<String>,
     /// How they are written; `base64` where absent.
     pub encoding: Option<Encoding>,
@@ -60,15 +60,16 @@ impl Action for Generate {
 /// [`Code::Invalid`] naming the field, [`Code::Conflict`] where the `request_id` is another request's,
 /// [`Code::InvalidState`] where there is no key.
 pub(super) async fn draw(new: &NewRandom, tenant: &Tenant, batch: &mut Batch) -> Result<RandomValue, Fault> {
-    let length = new.length.unwrap_or(DEFAULT_LENGTH);
+    let length = new.length.filter(|length| *length != 0).unwrap_or(DEFAULT_LENGTH);
     let encoding = new.encoding.unwrap_or_default();
-    check(length, new.request_id.as_deref())?;
-    if let Some(request_id) = &new.request_id
+    let request_id = new.request_id.as_deref().filter(|id| !id.is_empty());
+    check(length, request_id)?;
+    if let Some(request_id) = request_id
         && let Some(found) = find(tenant, request_id).await?
     {
         return same(found, length, encoding);
     }
-    let value = sign(tenant, length, encoding, new.request_id.clone()).await?;
+    let value = sign(tenant, length, encoding, request_id.map(str::to_owned)).await?;
     let told = json!({"counter": value.counter, "length": length, "request_id": value.request_id});
     batch.insert(&value).event(tenant.event("random", "random.generated", value.head.id, told));
     Ok(value)
@@ -76,13 +77,13 @@ pub(super) async fn draw(new: &NewRandom, tenant: &Tenant, batch: &mut Batch) ->
 
 fn check(length: i64, request_id: Option<&str>) -> Result<(), Fault> {
     if !(1..=MAX_LENGTH).contains(&length) {
-        let detail = format!("must be 1 to {MAX_LENGTH} bytes, not {length}");
+        let detail = format!("must be 1 to {MAX_LENGTH} bytes, or 0 for {DEFAULT_LENGTH}, not {length}");
         return Err(Fault::field("/length", "bounds", detail));
     }
     let Some(request_id) = request_id else { return Ok(()) };
     let size = request_id.len();
-    if !(1..=MAX_REQUEST_ID).contains(&size) {
-        let detail = format!("must have 1 to {MAX_REQUEST_ID} bytes, not {size}");
+    if size > MAX_REQUEST_ID {
+        let detail = format!("must have at most {MAX_REQUEST_ID} bytes, not {size}");
         return Err(Fault::field("/request_id", "length", detail));
     }
     if request_id.chars().any(char::is_control) {

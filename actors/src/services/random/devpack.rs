@@ -12,7 +12,7 @@ use super::{
     actions::{NewRandom, draw},
     derive::Encoding,
 };
-use crate::services::executions::{Acting, ActionKind};
+use crate::services::executions::{Acting, ActionKind, params};
 
 /// What functions can have done.
 pub(super) const ACTIONS: &[ActionKind] = &[ActionKind { name: "random.generate", plan: generate }];
@@ -32,11 +32,10 @@ fn generate<'a>(
     batch: &'a mut Batch,
 ) -> BoxFuture<'a, Result<Value, Fault>> {
     Box::pin(async move {
-        let params =
-            Params::deserialize(params).map_err(|error| Fault::field("", "type", error.to_string()))?;
+        let params: Params = params::read(params)?;
         let new = NewRandom {
             length: params.length,
-            request_id: Some(params.request_id.unwrap_or_else(|| acting.key())),
+            request_id: params.request_id.filter(|id| !id.is_empty()).or_else(|| Some(acting.key())),
             encoding: params.encoding,
         };
         let view = draw(&new, &acting.tenant(), batch).await?.view()?;

@@ -234,6 +234,6 @@ impl Action for RotateSecret {
         trigger.shown.secret = Some(secret);
         batch.replace(&mut trigger, tenant.now());
         batch.event(tenant.event(Trigger::SERVICE, "trigger.secret_rotated", self.id, trigger.told()));
-        tenant.commit(batch, trigger.view()).await
+        tenant.commit(batch, trigger.seen(&tenant.core)).await
     }
 }

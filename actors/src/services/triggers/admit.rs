@@ -18,9 +18,8 @@ use crate::{action::Tenant, services::functions::Function};
 /// So many rows go with their trigger at once; what is left goes by age.
 const AT_ONCE: usize = 10_000;
 
-/// Checks a trigger as it is to be.
-pub(super) async fn check(trigger: &Trigger, tenant: &Tenant) -> Result<(), Fault> {
-    config::check(trigger)?;
+/// Checks that there is the function a trigger is to run.
+pub(super) async fn check_function(trigger: &Trigger, tenant: &Tenant) -> Result<(), Fault> {
     match tenant.core.store.find::<Function>(tenant.key(trigger.function_id)).await? {
         Some(_) => Ok(()),
         None => Err(Fault::field("/function_id", "missing", "there is no such function")),

@@ -25,6 +25,33 @@ pub(super) fn lower_case(config: Map<String, Value>) -> Map<String, Value> {
     config.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect()
 }
 
+/// Takes over what a change says, one level deep: members that are given replace those of that name, a `null` takes one
+/// away, the others stay. Nothing stays where the whole is taken away.
+pub(super) fn merge(config: &mut Map<String, Value>, change: Option<Map<String, Value>>) {
+    let Some(change) = change else { return config.clear() };
+    for (name, value) in lower_case(change) {
+        if value.is_null() {
+            config.remove(&name);
+        } else {
+            config.insert(name, value);
+        }
+    }
+}
+
+/// Writes the method that goes with the URL of a webhook as it is written everywhere: in upper case, `POST` where there
+/// is none.
+pub(super) fn settle(kind: TriggerType, config: &mut Map<String, Value>) {
+    if kind != TriggerType::Webhook || !config.contains_key("url") {
+        return;
+    }
+    let method = config.entry("method").or_insert(Value::Null);
+    match method {
+        Value::String(text) if !text.trim().is_empty() => *text = text.trim().to_uppercase(),
+        Value::String(_) | Value::Null => *method = Value::from("POST"),
+        _ => {}
+    }
+}
+
 /// A text of the config.
 fn text<'a>(config: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     config.get(name).and_then(Value::as_str)

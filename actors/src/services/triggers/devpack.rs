@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     resource::{self, Resource as _},
-    services::executions::{Acting, ActionKind},
+    services::executions::{Acting, ActionKind, params},
 };
 
 /// Makes a trigger of the function that asks for it.
@@ -37,8 +37,7 @@ fn plan<'a>(
     batch: &'a mut Batch,
 ) -> BoxFuture<'a, Result<Value, Fault>> {
     Box::pin(async move {
-        let params: Params = serde_json::from_value(params.clone())
-            .map_err(|error| Fault::field("", "params", format!("the params cannot be read: {error}")))?;
+        let params: Params = params::read(params)?;
         let new = NewTrigger {
             function_id: acting.function_id,
             kind: Some(params.kind),
@@ -48,6 +47,6 @@ fn plan<'a>(
         };
         let mut made = resource::create::<Trigger>(new, &acting.tenant(), batch).await?;
         made.shown = Shown::default();
-        Ok(json!({"trigger": made.view()}))
+        Ok(json!({"trigger": made.seen(&acting.core)}))
     })
 }

@@ -5,6 +5,7 @@ use sl_store::{Fault, Key, WorkQuery};
 use uuid::Uuid;
 
 use super::{
+    DUTY,
     delivery::Delivery,
     named::{DeliveryStatus, TriggerType},
     trigger::Trigger,
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     Core,
     services::executions::Execution,
-    why::{Cause, Explained},
+    why::{Cause, Explained, missing_function},
 };
 
 /// Tells of the trigger or delivery of this id.
@@ -34,7 +35,9 @@ pub(super) fn explain(
 }
 
 async fn explain_trigger(core: &Core, key: Key, trigger: &Trigger) -> Result<Explained, Fault> {
-    let mut status = "active";
+    let mut status = core.standing(DUTY, &trigger.head, trigger.status());
+    let missing = missing_function(core, Key::new(key.account, trigger.function_id)).await?;
+    let mut causes: Vec<Cause> = missing.into_iter().collect();
     let cause = if trigger.enabled {
         match trigger.kind {
             TriggerType::Event => {
@@ -51,11 +54,11 @@ async fn explain_trigger(core: &Core, key: Key, trigger: &Trigger) -> Result<Exp
             }
         }
     } else {
-        status = "disabled";
         Cause::new("disabled", "the trigger is disabled; enable it to let it fire by itself")
     };
+    causes.push(cause);
     let gates = vec![key.id];
-    Ok(Explained { kind: "trigger", status: status.to_owned(), gates, causes: vec![cause] })
+    Ok(Explained { kind: "trigger", status: status.to_owned(), gates, causes })
 }
 
 async fn next_slot(core: &Core, key: Key) -> Result<Option<chrono::DateTime<chrono::Utc>>, Fault> {

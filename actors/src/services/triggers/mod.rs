@@ -95,7 +95,7 @@ pub const WINDOW: Setting = Setting::millis(
 /// How large an inbound payload may be.
 pub const PAYLOAD: Setting = Setting::bytes(
     "triggers.payload",
-    256 << 10,
+    1 << 20,
     1 << 10,
     1 << 20,
     "How large the payload of an inbound webhook, or of a trigger fired by hand, may be.",

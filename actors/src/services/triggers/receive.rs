@@ -1,6 +1,6 @@
 //! Inbound webhooks: verified before they are read, and each taken once.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use bytes::Bytes;
 use chrono::TimeDelta;
@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use sl_store::{Batch, Code, Fault, Key, NewEvent, Query, SYSTEM};
+use url::form_urlencoded;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -27,8 +28,9 @@ use crate::{
 };
 
 /// The headers that are looked at; the others never leave the front end.
-pub(super) const HEADERS: [&str; 11] = [
+pub(super) const HEADERS: [&str; 12] = [
     "authorization",
+    "content-type",
     "stripe-signature",
     "user-agent",
     "webhook-id",
@@ -100,6 +102,21 @@ pub struct ProvenHook {
     inbound: Inbound,
 }
 
+impl ProvenHook {
+    /// The body as the payload is read from it: of a form, in which GitHub sends it unless told otherwise, its `payload`.
+    #[must_use]
+    pub fn document(&self) -> Cow<'_, [u8]> {
+        let media_type = self.inbound.headers.get("content-type").map_or("", String::as_str);
+        let essence = media_type.split(';').next().unwrap_or_default().trim();
+        let is_form = config::scheme(&self.trigger.config) == Some(Scheme::Github)
+            && essence.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+        let body = &self.inbound.body;
+        let mut fields = is_form.then(|| form_urlencoded::parse(body)).into_iter().flatten();
+        let payload = fields.find(|(name, _)| name == "payload").map(|(_, payload)| payload);
+        payload.map_or(Cow::Borrowed(&body[..]), |payload| Cow::Owned(payload.into_owned().into_bytes()))
+    }
+}
+
 impl Action for ProveHook {
     type Output = ProvenHook;
     const ORDER: Order = Order::Concurrent;
@@ -125,7 +142,7 @@ impl Action for ProveHook {
 pub struct ReceiveHook {
     /// That it is genuine.
     pub proven: ProvenHook,
-    /// Its body, read.
+    /// Its body, read; text where it is no JSON.
     pub payload: Value,
 }
 

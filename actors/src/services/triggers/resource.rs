@@ -3,18 +3,19 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sl_store::{Batch, Entity as _, Fault, Filter, Head};
+use sl_store::{Batch, Fault, Filter, Head};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    MAX_TRIGGERS, admit, config,
+    DUTY, MAX_TRIGGERS, admit, config,
     named::TriggerType,
     secret::TriggerSecret,
     trigger::{Shown, Trigger},
 };
 use crate::{
     action::Tenant,
+    patch::given,
     resource::{Life, Resource},
     settings::Setting,
 };
@@ -44,6 +45,7 @@ pub struct NewTrigger {
 }
 
 /// What amends a trigger; absent fields stay as they are. Its type stays.
+#[expect(clippy::option_option, reason = "null, which clears, is told from absent, which leaves alone")]
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmendTrigger {
@@ -52,9 +54,12 @@ pub struct AmendTrigger {
     /// When exactly it fires.
     #[schema(max_length = 512)]
     pub rule: Option<String>,
-    /// What else there is to say; replaces all but the secret, which a webhook's `secret` replaces.
+    /// What else there is to say: members that are given replace those of that name, a `null` takes one away, the others
+    /// stay (RFC 7396, one level deep). `null` for the whole takes all of them away. A webhook's `secret` replaces its
+    /// secret.
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Object>)]
-    pub config: Option<Map<String, Value>>,
+    pub config: Option<Option<Map<String, Value>>>,
     /// Whether it fires by itself.
     pub enabled: Option<bool>,
 }
@@ -91,6 +96,8 @@ pub struct TriggerView {
     pub config: Map<String, Value>,
     /// Whether it fires by itself.
     pub enabled: bool,
+    /// `active`, `disabled` or `paused`.
+    pub status: &'static str,
     /// The path of a webhook's URL on this daemon; only when it was just made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook_url: Option<String>,
@@ -120,6 +127,7 @@ impl Resource for Trigger {
         let kind = new.kind.unwrap_or(TriggerType::Cron);
         let mut config = config::lower_case(new.config.unwrap_or_default());
         let secret = admit::take_secret(kind, &mut config)?;
+        config::settle(kind, &mut config);
         let mut made = Self {
             head: Head::new(tenant.account_id, tenant.next_id(), tenant.now()),
             function_id: new.function_id,
@@ -130,7 +138,8 @@ impl Resource for Trigger {
             token_hash: None,
             shown: Shown::default(),
         };
-        admit::check(&made, tenant).await?;
+        config::check(&made)?;
+        admit::check_function(&made, tenant).await?;
         match kind {
             TriggerType::Cron => admit::arm_schedule(&made, tenant, batch).await?,
             TriggerType::Event => {}
@@ -140,18 +149,25 @@ impl Resource for Trigger {
     }
 
     async fn amend(&mut self, patch: AmendTrigger, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
-        let before = self.encode();
+        let before = self.clone();
         self.function_id = patch.function_id.unwrap_or(self.function_id);
         self.rule = patch.rule.map_or_else(|| std::mem::take(&mut self.rule), |rule| rule.trim().to_owned());
         self.enabled = patch.enabled.unwrap_or(self.enabled);
         let mut secret = None;
         if let Some(config) = patch.config {
-            self.config = config::lower_case(config);
+            config::merge(&mut self.config, config);
             secret = admit::take_secret(self.kind, &mut self.config)?;
+            config::settle(self.kind, &mut self.config);
         }
-        admit::check(self, tenant).await?;
+        config::check(self)?;
+        // Whoever names no function may change and disable what runs one that was removed.
+        if patch.function_id.is_some() || (self.enabled && !before.enabled) {
+            admit::check_function(self, tenant).await?;
+        }
+        let same_slots =
+            (&before.rule, &before.config, before.enabled) == (&self.rule, &self.config, self.enabled);
         match (self.kind, secret) {
-            (TriggerType::Cron, _) if self.encode() == before => Ok(()),
+            (TriggerType::Cron, _) if same_slots => Ok(()),
             (TriggerType::Cron, _) => admit::arm_schedule(self, tenant, batch).await,
             (TriggerType::Event, _) => Ok(()),
             (TriggerType::Webhook, None) => admit::keep_secret(self, tenant).await,
@@ -176,12 +192,17 @@ impl Resource for Trigger {
             rule: self.rule.clone(),
             config: self.config.clone(),
             enabled: self.enabled,
+            status: self.status(),
             webhook_url: self.shown.token.as_ref().map(|token| format!("/hooks/{token}")),
             secret: self.shown.secret.clone(),
             version: self.head.version,
             created_at: self.head.created_at,
             updated_at: self.head.updated_at,
         }
+    }
+
+    fn pausable(view: &mut TriggerView) -> Option<(&'static str, &mut &'static str)> {
+        Some((DUTY, &mut view.status))
     }
 
     fn conditions(filters: TriggerFilters) -> Result<Vec<Filter>, Fault> {

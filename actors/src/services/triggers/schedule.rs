@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Core,
     duty::{Attempt, Duty, Outcome, RETRY_BASE, RETRY_CAP},
-    pause::{Missed, Ruling},
+    pause::{Missed, Resumed, Ruling},
     services::accounts::Account,
     settings::Setting,
 };
@@ -86,14 +86,22 @@ impl Duty for Schedules {
         core: &'a Arc<Core>,
         work: &'a Work,
         ruling: Ruling,
-    ) -> BoxFuture<'a, Result<(), Fault>> {
+    ) -> BoxFuture<'a, Result<Resumed, Fault>> {
         Box::pin(async move {
             let key = Key::new(work.account, work.subject);
-            let Some(mut state) = core.store.find::<TriggerState>(key).await? else { return Ok(()) };
+            let found = futures_util::try_join!(
+                core.store.find::<TriggerState>(key),
+                core.store.find::<Trigger>(key)
+            )?;
+            let (Some(mut state), Some(trigger)) = found else { return Ok(Resumed::default()) };
+            let timetable = config::timetable(&trigger)?;
+            // Of several slots the latest fires.
+            let counted = ruling.counted(timetable.after(state.decided), 1);
             state.dropped_until = (ruling.missed == Missed::Drop).then_some(ruling.until);
             let mut batch = Batch::new();
             batch.replace(&mut state, core.clock.now());
-            core.commit(batch).await
+            core.commit(batch).await?;
+            Ok(counted)
         })
     }
 }

@@ -44,6 +44,12 @@ impl Trigger {
         self.enabled && self.kind == TriggerType::Event
     }
 
+    /// Where it stands, pauses left out.
+    #[must_use]
+    pub const fn status(&self) -> &'static str {
+        if self.enabled { "active" } else { "disabled" }
+    }
+
     fn listens_public(&self) -> bool {
         self.listens() && hearing::publisher(&self.rule).is_some()
     }

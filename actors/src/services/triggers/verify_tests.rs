@@ -65,11 +65,16 @@ fn github_signs_the_body() {
     let first = check(Scheme::Github, &[secret], &headers, "Hello, World!", 0);
     assert!(first.is_some());
     let renamed = [("x-hub-signature-256", right), ("x-github-delivery", "2")];
+    let second = check(Scheme::Github, &[secret], &renamed, "Hello, World!", 0);
+    assert!(second.is_some() && second != first, "another name, another delivery");
+    let unnamed = [("x-hub-signature-256", right), ("x-github-delivery", "")];
+    let by_body = check(Scheme::Github, &[secret], &unnamed, "Hello, World!", 0);
     assert_eq!(
-        check(Scheme::Github, &[secret], &renamed, "Hello, World!", 0),
-        first,
-        "another name, the same"
+        by_body,
+        check(Scheme::Github, &[secret], &unnamed[..1], "Hello, World!", 0),
+        "known by the body"
     );
+    assert!(by_body.is_some() && by_body != first);
     assert!(check(Scheme::Github, &[secret], &headers, "Hello, World", 0).is_none());
     assert!(check(Scheme::Github, &["other"], &headers, "Hello, World!", 0).is_none());
     let bare = [("x-hub-signature-256", &right[7..])];

@@ -90,7 +90,7 @@ impl Action for RotateWebhookSecret {
         let mut batch = Batch::new();
         batch.replace(&mut webhook, tenant.now());
         batch.event(tenant.event(NAME, "webhook.secret_rotated", self.id, webhook.told()));
-        tenant.commit(batch, webhook.view()).await
+        tenant.commit(batch, webhook.seen(&tenant.core)).await
     }
 }
 

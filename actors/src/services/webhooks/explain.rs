@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use sl_store::{Fault, Key};
 use uuid::Uuid;
 
-use super::{delivery::WebhookDelivery, webhook::Webhook};
+use super::{DUTY, delivery::WebhookDelivery, webhook::Webhook};
 use crate::{
     Core,
     why::{Cause, Explained},
@@ -30,13 +30,14 @@ async fn explain_webhook(core: &Core, webhook: &Webhook) -> Result<Explained, Fa
     let (account, id) = (webhook.head.account_id, webhook.head.id);
     let waiting =
         core.store.count::<WebhookDelivery>(Some(account), WebhookDelivery::waiting(webhook)).await?;
-    let (status, cause) = if webhook.enabled {
+    let cause = if webhook.enabled {
         let detail = format!("it waits for events of the kinds {}", webhook.kinds.join(", "));
-        ("active", Cause::new("listening", detail))
+        Cause::new("listening", detail)
     } else {
         let reason = webhook.disabled_reason.as_deref().unwrap_or("somebody disabled it");
-        ("disabled", Cause::new("disabled", format!("{reason}; enable it to have it told again")))
+        Cause::new("disabled", format!("{reason}; enable it to have it told again"))
     };
+    let status = core.standing(DUTY, &webhook.head, webhook.status());
     let causes = vec![cause.with("waiting", waiting)];
     Ok(Explained { kind: "webhook", status: status.to_owned(), gates: vec![id], causes })
 }

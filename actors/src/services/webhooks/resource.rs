@@ -7,7 +7,7 @@ use sl_store::{Batch, Fault, Filter, Head};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{MAX_WEBHOOKS, NAME, secrets::Secrets, webhook::Webhook};
+use super::{DUTY, MAX_WEBHOOKS, NAME, secrets::Secrets, webhook::Webhook};
 use crate::{
     action::Tenant,
     check::Check,
@@ -86,6 +86,8 @@ pub struct WebhookView {
     pub description: String,
     /// Whether it tells anything.
     pub enabled: bool,
+    /// `active`, `disabled` or `paused`.
+    pub status: &'static str,
     /// Why the service has disabled it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_reason: Option<String>,
@@ -176,12 +178,17 @@ impl Resource for Webhook {
             kinds: self.kinds.clone(),
             description: self.description.clone(),
             enabled: self.enabled,
+            status: self.status(),
             disabled_reason: self.disabled_reason.clone(),
             secret: self.shown.clone(),
             version: self.head.version,
             created_at: self.head.created_at,
             updated_at: self.head.updated_at,
         }
+    }
+
+    fn pausable(view: &mut WebhookView) -> Option<(&'static str, &mut &'static str)> {
+        Some((DUTY, &mut view.status))
     }
 
     fn conditions(filters: WebhookFilters) -> Result<Vec<Filter>, Fault> {

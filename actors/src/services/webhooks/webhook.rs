@@ -37,6 +37,12 @@ impl Webhook {
         self.kinds.iter().any(|pattern| hearing::is_named(pattern, event))
     }
 
+    /// Where it stands, pauses left out.
+    #[must_use]
+    pub const fn status(&self) -> &'static str {
+        if self.enabled { "active" } else { "disabled" }
+    }
+
     fn listens_public(&self) -> bool {
         self.enabled && self.kinds.iter().any(|kind| hearing::publisher(kind).is_some())
     }

@@ -5,7 +5,11 @@ use serde_json::{Value, json};
 use sl_actors::{
     Code, Fault,
     resource::{Create, Remove},
-    services::automation::{AmendJob, ChangeJob, Job, JobView, NewJob},
+    services::{
+        automation::{AmendJob, ChangeJob, Job, JobView, NewJob},
+        functions::Function,
+    },
+    why::Why,
 };
 use sl_store::WorkQuery;
 
@@ -19,6 +23,8 @@ by_hand! {
     a_job_that_is_removed_leaves_nothing
     a_run_is_no_change_of_the_job
     start_and_end_bound_the_slots
+    null_puts_back_what_is_usual_and_no_change_is_no_version
+    a_job_of_a_removed_function_can_be_changed_and_disabled
 }
 
 async fn refusal(stand: &Stand, mut fields: Value) -> Fault {
@@ -150,5 +156,52 @@ async fn start_and_end_bound_the_slots(ground: Ground) {
     let slots: Vec<_> = stand.runs(&job).await.iter().filter_map(|run| run.scheduled_for).collect();
     assert_eq!(slots, [start, start + TimeDelta::minutes(10), end]);
     assert_eq!(stand.look(&job).await.status, "ended");
+    stand.down().await;
+}
+
+async fn null_puts_back_what_is_usual_and_no_change_is_no_version(ground: Ground) {
+    let stand = Stand::on(ground).await;
+    let fields = json!({
+        "schedule": "0 * * * *", "jitter": "5s", "max_failures": 3, "overlap": "allow", "catch_up": "all",
+        "timezone": "America/New_York", "phases": "once", "description": "what for", "catch_up_window": "1h",
+    });
+    let job = stand.job("cleared", fields.clone()).await;
+    let same = amend(&stand, &job, fields).await.unwrap();
+    assert_eq!((same.version, same.updated_at), (1, job.updated_at), "nothing changed");
+    assert_eq!(same.next_run, job.next_run);
+    let nulls = json!({
+        "jitter": null, "max_failures": null, "overlap": null, "catch_up": null, "timezone": null,
+        "phases": null, "description": null, "catch_up_window": null,
+    });
+    let plain = stand.job("plain", json!({"schedule": "0 * * * *"})).await;
+    let cleared = amend(&stand, &job, nulls.clone()).await.unwrap();
+    let told = |job: &JobView| {
+        let mut told = serde_json::to_value(job).unwrap();
+        for name in ["id", "name", "version", "created_at", "updated_at"] {
+            told[name].take();
+        }
+        told
+    };
+    assert_eq!((cleared.version, told(&cleared)), (2, told(&plain)));
+    assert_eq!(amend(&stand, &job, nulls).await.unwrap().version, 2);
+    stand.down().await;
+}
+
+async fn a_job_of_a_removed_function_can_be_changed_and_disabled(ground: Ground) {
+    let stand = Stand::on(ground).await;
+    let job = stand.job("orphan", json!({"schedule": "* * * * *"})).await;
+    stand.perform(Remove::<Function>::new(stand.function, None)).await.unwrap();
+    let why = stand.perform(Why(job.id)).await.unwrap();
+    assert!(why.causes.iter().any(|cause| cause.code == "missing_function"), "{why:?}");
+    amend(&stand, &job, json!({"description": "an orphan"})).await.unwrap();
+    let off = amend(&stand, &job, json!({"enabled": false})).await.unwrap();
+    assert_eq!(off.status, "disabled");
+    for names in [json!({"enabled": true}), json!({"function_id": stand.function})] {
+        let fault = amend(&stand, &job, names).await.unwrap_err();
+        assert_eq!((fault.fields[0].pointer.as_str(), fault.fields[0].rule), ("/function_id", "missing"));
+    }
+    let function = super::stand::function(stand.world.core(), stand.account).await;
+    let on = amend(&stand, &job, json!({"enabled": true, "function_id": function})).await.unwrap();
+    assert_eq!(on.status, "active");
     stand.down().await;
 }

@@ -82,6 +82,7 @@ async fn a_job_that_fails_too_often_is_paused_and_its_owner_may_resume_it(ground
     assert_eq!(stand.look(&job).await.consecutive_failures, 1);
     stand.pass(1).await;
     until("it is paused", async || stand.look(&job).await.status == "paused").await;
+    assert_eq!(stand.look(&job).await.consecutive_failures, 2, "so many led to it");
     stand.world.pass(Duration::from_mins(10));
     tokio::time::sleep(Duration::from_millis(200)).await;
     stand.until_counts(&job, &[("failed", 2)]).await;
@@ -89,6 +90,11 @@ async fn a_job_that_fails_too_often_is_paused_and_its_owner_may_resume_it(ground
     let owner = tenant(stand.account, &[Scope::Write]);
     stand.world.act_as(stand.account, owner, resume).await.expect("what a duty paused its owner may resume");
     stand.until_counts(&job, &[("failed", 2), ("skipped_paused", 10)]).await;
+    let resumed = stand.look(&job).await;
+    assert_eq!((resumed.status, resumed.consecutive_failures), ("active", 0));
+    stand.pass(1).await;
+    let again = stand.look(&job).await;
+    assert_eq!((again.status, again.consecutive_failures), ("active", 1), "counted anew");
     stand.down().await;
 }
 

@@ -136,7 +136,7 @@ async fn why_tells_what_a_job_and_a_run_wait_for(ground: Ground) {
     assert!(running.causes.iter().any(|cause| cause.code == "execution"), "{running:?}");
     stand.pause(&job).await;
     let paused = stand.perform(Why(job.id)).await.unwrap();
-    assert_eq!(paused.causes[0].code, "paused", "{paused:?}");
+    assert_eq!((paused.status.as_str(), paused.causes[0].code), ("paused", "paused"), "{paused:?}");
     stand.stage.open();
     stand.down().await;
 }

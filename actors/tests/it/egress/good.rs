@@ -160,7 +160,10 @@ async fn a_request_body_over_the_limit_is_not_sent() {
     let fault =
         Fault::from(egress.send(Request { body: vec![0; 11].into(), ..request }).await.expect_err("large"));
     assert_eq!(fault.code, Code::Upstream);
-    assert_eq!(fault.limit.map(|limit| (limit.setting, limit.limit)), Some(("egress.request_body", 10)));
+    assert_eq!(
+        fault.limit.map(|limit| (limit.setting, limit.limit)),
+        Some(("egress.request_body", 10.into()))
+    );
     assert_eq!(origin.connections(), 1);
 }
 

@@ -12,7 +12,7 @@ mod schedules;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sl_actors::{
-    Code, Fault,
+    Code, Fault, Figure,
     page::PageRequest,
     services::gasbank::{
         Approve, ByHand, CHECK_EVERY, CancelWithdrawal, ChangePolicy, DecideDeposit, DecideWithdrawal,
@@ -139,6 +139,9 @@ async fn a_withdrawal_is_reserved_and_bounded_by_the_policy(ground: Ground) {
     assert_eq!(rule(&refused), ("/amount", "insufficient"));
     let refused = withdraw(&world, account, of("5.1")).await.unwrap_err();
     assert_eq!(rule(&refused), ("/amount", "daily_limit"));
+    let limit = refused.limit.expect("the limit is told");
+    assert_eq!(limit.setting, "daily_limit");
+    assert!(matches!((&limit.limit, &limit.current), (Figure::Decimal(_), Figure::Decimal(_))), "{limit:?}");
     let first = withdraw(&world, account, of("4")).await.unwrap();
     assert_eq!(balances(&first.account), ["10", "6", "4", "0"]);
     assert_eq!(first.transaction.status, GasStatus::Pending);

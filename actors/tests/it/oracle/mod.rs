@@ -17,11 +17,12 @@ use sl_actors::{
     services::{
         executions::{FetchExecution, Status},
         oracle::{
-            ATTEMPTS, Callback, CancelRequest, CreateRequest, FetchRequest, MAX_OPEN, OracleCallbackView,
-            OracleRequestView, OracleSource, ProveCallback, RotateSourceSecret, SignedCallback, SourceView,
-            UpdateRequest,
+            ATTEMPTS, AttemptStatus, Callback, CancelRequest, CreateRequest, FetchRequest, MAX_OPEN,
+            OracleCallbackView, OracleRequestView, OracleSource, ProveCallback, RotateSourceSecret,
+            SignedCallback, SourceView, UpdateRequest,
         },
     },
+    settings::write_duration,
     why::Why,
 };
 use uuid::Uuid;
@@ -43,6 +44,8 @@ on_both! {
     updates_are_the_same_however_often
     every_broken_rule_is_told
     a_function_asks_a_source
+    a_sources_own_body_counts_where_there_is_no_payload
+    null_clears_what_a_source_can_be_without
 }
 
 async fn workshop(ground: Ground, peer: &Peer) -> Workshop {
@@ -92,6 +95,11 @@ async fn a_failure_that_passes_is_tried_again_and_every_attempt_is_kept(ground: 
     assert_eq!(plain(&done).as_deref(), Some("\"12345678901234567890.125\""), "{done:?}");
     let told: Vec<_> = done.attempts.iter().map(|a| (a.number, a.http_status, a.error.is_some())).collect();
     assert_eq!(told, [(1, Some(500), true), (2, Some(429), true), (3, Some(200), false)]);
+    let told: Vec<_> = done.attempts.iter().map(|attempt| attempt.status).collect();
+    assert_eq!(told, [AttemptStatus::Retried, AttemptStatus::Retried, AttemptStatus::Succeeded]);
+    for attempt in &done.attempts {
+        assert_eq!(attempt.latency, write_duration(Duration::from_millis(attempt.latency_ms)));
+    }
     assert_eq!(done.attempts[2].size, Some(body.len() as u64));
     let heads = peer.asked("/p");
     assert_eq!(heads.len(), 3);
@@ -126,6 +134,7 @@ async fn what_will_not_pass_fails_at_once(ground: Ground) {
         let done = ended(&shop, asked.id).await;
         assert_eq!(done.status.as_str(), "failed", "{path}");
         assert_eq!(done.attempts.len(), attempts, "{path}: {done:?}");
+        assert_eq!(done.attempts[attempts - 1].status, AttemptStatus::Failed, "{path}");
         assert!(done.error.as_ref().unwrap().contains(why), "{path}: {:?}", done.error);
     }
 }
@@ -400,4 +409,48 @@ async fn a_function_asks_a_source(ground: Ground) {
     let foreign =
         serde_json::to_value(shop.execute(function, &json!({"id": Uuid::from_u128(3)}).to_string()).await);
     assert_eq!(foreign.unwrap()["actions"][0]["status"], "failed");
+}
+
+async fn a_sources_own_body_counts_where_there_is_no_payload(ground: Ground) {
+    let peer = Peer::start().await;
+    peer.says("/g", 200, "", "1").says("/p", 200, "", "1");
+    let shop = workshop(ground, &peer).await;
+    for (method, path) in [("GET", "/g"), ("POST", "/p")] {
+        let fields =
+            json!({"name": path, "url": peer.url(path), "method": method, "body": "{\"from\":\"NEO\"}"});
+        let id = source(&shop, fields).await.unwrap().id;
+        for payload in [Value::Null, json!(""), json!({"from": "GAS"})] {
+            let asked = ask(&shop, json!({"data_source_id": id, "payload": payload})).await.unwrap();
+            ended(&shop, asked.id).await;
+        }
+    }
+    let lines: Vec<_> =
+        peer.asked("/g").iter().map(|asked| asked.head.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(lines, ["GET /g?from=NEO HTTP/1.1", "GET /g?from=NEO HTTP/1.1", "GET /g?from=GAS HTTP/1.1"]);
+    let bodies: Vec<_> = peer.asked("/p").iter().map(|asked| asked.body.clone()).collect();
+    assert_eq!(bodies, ["{\"from\":\"NEO\"}", "{\"from\":\"NEO\"}", "{\"from\":\"GAS\"}"]);
+}
+
+async fn null_clears_what_a_source_can_be_without(ground: Ground) {
+    let peer = Peer::start().await;
+    let shop = workshop(ground, &peer).await;
+    let fields = json!({
+        "name": "full", "url": peer.url("/x"), "method": "POST", "description": "what for", "body": "b",
+        "headers": {"x-key": "1"}, "result_path": "$.a", "result_type": "number", "timeout": "5s", "rate_limit": "5/s",
+    });
+    let made = source(&shop, fields.clone()).await.unwrap();
+    let amend = async |patch: Value| {
+        let patch = serde_json::from_value(patch).unwrap();
+        shop.perform(Amend::<OracleSource> { id: made.id, expected: None, patch }).await.unwrap()
+    };
+    assert_eq!(amend(fields).await.version, 1, "nothing changed");
+    let nulls = json!({
+        "method": null, "description": null, "body": null, "headers": null, "result_path": null,
+        "result_type": null, "timeout": null, "rate_limit": null,
+    });
+    let cleared = amend(nulls.clone()).await;
+    assert_eq!((cleared.body, cleared.result_path, cleared.rate_limit), (None, None, None));
+    assert_eq!((cleared.method.as_str(), cleared.timeout.as_str(), cleared.version), ("GET", "10s", 2));
+    assert!(cleared.header_names.is_empty() && cleared.description.is_empty());
+    assert_eq!(amend(nulls).await.version, 2);
 }

@@ -108,7 +108,7 @@ async fn an_observation_is_published_kept_or_refused(ground: Ground) {
         (made.update_interval.as_str(), made.heartbeat_interval.as_str()),
         ("@every 1m", "@every 10m")
     );
-    assert_eq!((made.deviation_percent.as_str(), made.deviation_bps, made.min_submissions), ("1", 100, 1));
+    assert_eq!((&made.deviation_percent, made.deviation_bps, made.min_submissions), (&json!(1), 100, 1));
     assert_eq!(world.act(account, FetchLatest(made.id)).await.unwrap_err().code, Code::NotFound);
 
     let first = observe(&world, account, made.id, "100").await.unwrap();

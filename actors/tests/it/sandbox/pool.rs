@@ -96,7 +96,7 @@ async fn what_waits_beyond_a_bound_is_refused_with_its_setting() {
         let limit = fault.limit.unwrap();
         assert_eq!(
             (fault.code, limit.setting, limit.limit),
-            (Code::RateLimited, "sandbox.account_waiting", 2)
+            (Code::RateLimited, "sandbox.account_waiting", 2.into())
         );
         assert!(fault.retry_after.is_some());
     }

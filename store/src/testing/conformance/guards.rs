@@ -19,7 +19,7 @@ pub async fn at_most_counts_after_the_batch(subject: &Subject) {
     let fault = add(true, "four").await.unwrap_err();
     assert_eq!(fault.code, Code::QuotaExceeded);
     let limit = fault.limit.expect("the limit is named");
-    assert_eq!((limit.setting, limit.limit, limit.current), ("things.ready.max", 2, 2));
+    assert_eq!((limit.setting, limit.limit, limit.current), ("things.ready.max", 2.into(), 2.into()));
     let things: Vec<Thing> = subject.store.list(Query::of(account).oldest_first()).await.unwrap();
     assert_eq!(things.len(), 3);
     let swapped = Thing { ready: true, ..subject.thing(account, "five") };
