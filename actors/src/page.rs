@@ -94,8 +94,8 @@ impl PageRequest {
         all.sort_by(|left, right| name(left).cmp(name(right)));
         let more = all.len() > self.limit;
         all.truncate(self.limit);
-        let last = all.last().filter(|_| more);
-        let next_cursor = last.map(|last| Self::mark(tenant, list, &padded(name(last))));
+        let end = all.last().filter(|_| more);
+        let next_cursor = end.map(|item| Self::mark(tenant, list, &padded(name(item))));
         Ok(Page { items: all, next_cursor })
     }
 

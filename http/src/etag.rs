@@ -43,9 +43,9 @@ pub fn expected(headers: &HeaderMap) -> Result<Wanted, Fault> {
         }
     }
     match (anything, tags) {
-        (true, 0) | (false, 0) => Ok(Wanted::Anything),
+        (_, 0) => Ok(Wanted::Anything),
         (false, 1..=MOST) => Ok(Wanted::Versions(versions)),
-        (true, _) | (false, _) => Err(refused()),
+        _ => Err(refused()),
     }
 }
 

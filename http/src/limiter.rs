@@ -247,7 +247,7 @@ mod tests {
             (Code::RateLimited, Some(ACCOUNT_RATE.name))
         );
         assert!(fault.retry_after.is_some_and(|after| after >= Duration::from_secs(1)));
-        let (standing, _) = limiter.check(&token("b"));
+        let (standing, _) = limiter.check(&token("c"));
         assert_eq!((standing.limit, standing.remaining, standing.window), (4, 0, 1), "the account's, spent");
         assert_eq!(left(&Caller::operator("alice")).ok(), Some(2));
     }
@@ -268,7 +268,6 @@ mod tests {
         }
         assert_eq!(used(&token), [Some(1), Some(1), None], "all of the one's, half of the other's");
         assert_eq!(used(&Caller::operator("alice")), [None, Some(1), None]);
-        assert!(limiter.check(&token).1.is_err());
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub type Properties = fn(&mut Schemas) -> BTreeMap<String, (Value, bool)>;
 pub type Shape = fn(&mut Schemas) -> Option<Value>;
 
 /// One operation of the API.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, said once in a table")]
 pub struct Operation {
     /// The method.
     pub method: Method,

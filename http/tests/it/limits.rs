@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sl_http::{
     Config,
-    settings::{RATE_BURST, TOKEN_RATE},
+    settings::{ACCOUNT_RATE, RATE_BURST, TOKEN_RATE},
 };
 
 use crate::server::{Running, send, start, start_with};
@@ -16,17 +16,21 @@ fn named<'a>(told: &'a Value, name: &str) -> &'a Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rates_that_hold_for_an_account_are_told_with_their_use() {
-    let server = start_with(&[(&TOKEN_RATE, 100), (&RATE_BURST, 600)], Config::default()).await;
+    let server =
+        start_with(&[(&TOKEN_RATE, 1), (&ACCOUNT_RATE, 1), (&RATE_BURST, 600)], Config::default()).await;
     let account = server.account().await;
     let token = server.token(&account, &["read"]).await;
     let path = format!("{account}/limits");
+    for _ in 0..20 {
+        send(server.request(Method::GET, &account, &token)).await;
+    }
     let told = send(server.request(Method::GET, &path, &token)).await.json();
     for (name, value, source, current) in [
-        ("http.account_rate", 2_000, "default", json!(1)),
+        ("http.account_rate", 1, "flag", json!(1)),
         ("http.account_streams", 64, "default", json!(0)),
         ("http.rate_burst", 600, "flag", Value::Null),
-        ("http.token_rate", 100, "flag", json!(1)),
-        ("accounts.queue", 1_024, "default", json!(1)),
+        ("http.token_rate", 1, "flag", json!(1)),
+        ("accounts.queue", 1_024, "default", json!(0)),
         ("accounts.tokens", 100, "default", json!(1)),
     ] {
         let limit = named(&told, name);

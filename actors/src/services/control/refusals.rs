@@ -142,14 +142,13 @@ async fn whose(
 ) -> Result<Option<Uuid>, Fault> {
     let own = refused.caller.account;
     let Some(account) = own.or(refused.account) else { return Ok(Some(SYSTEM)) };
-    let stays = match known.get(&account) {
-        Some(stays) => *stays,
-        None => {
-            let found = core.store.find::<Account>(Key::new(SYSTEM, account)).await?;
-            let stays = found.is_some_and(|account| account.status != Status::Deleting);
-            known.insert(account, stays);
-            stays
-        }
+    let stays = if let Some(stays) = known.get(&account) {
+        *stays
+    } else {
+        let found = core.store.find::<Account>(Key::new(SYSTEM, account)).await?;
+        let stays = found.is_some_and(|account| account.status != Status::Deleting);
+        known.insert(account, stays);
+        stays
     };
     Ok(if stays { Some(account) } else { own.is_none().then_some(SYSTEM) })
 }
