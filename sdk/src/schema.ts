@@ -2513,6 +2513,8 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A limit as an operator gives it. */
+        AccountLimit: number | string | null;
         /** @description A page of a list. */
         AccountPage: {
             /** @description The items, newest first unless the operation says otherwise. */
@@ -2600,9 +2602,12 @@ export interface components {
         };
         /** @description What amends an account; absent fields stay as they are. */
         AmendAccount: {
-            /** @description Limits that differ from the daemon's, by setting, in words (`"64MiB"`); replaces all; operators only. */
+            /**
+             * @description Limits that differ from the daemon's, by setting: in words (`"64MiB"`), a number in the setting's unit (bytes,
+             *     milliseconds), or null for the daemon's. Those not named stay as they are; operators only.
+             */
             limits?: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["AccountLimit"];
             } | null;
             /** @description Up to 64 notes; replaces all. */
             metadata?: {
@@ -2612,7 +2617,7 @@ export interface components {
             owner?: string | null;
             status?: components["schemas"]["AccountStatus"] | null;
         };
-        /** @description What amends a function; absent fields stay as they are. Every amendment makes a new version. */
+        /** @description What amends a function; absent fields stay as they are. Every amendment that changes something makes a new version. */
         AmendFunction: {
             /** @description What it is for, up to 2,000 characters. */
             description?: string | null;
@@ -2839,16 +2844,6 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description A challenge as it is answered. */
-        ChallengeView: {
-            /**
-             * Format: date-time
-             * @description Until when it can be answered.
-             */
-            expires_at: string;
-            /** @description What is signed: these bytes as UTF-8, no line feed at the end. ECDSA on P-256, the digest being their SHA-256. */
-            message: string;
-        };
         /** @description A new token: the only answer that shows it. */
         CreatedToken: components["schemas"]["TokenView"] & {
             /** @description The token itself; it is not shown again. */
@@ -3051,6 +3046,11 @@ export interface components {
             status: components["schemas"]["ExecutionStatus"];
             /** @description What made it. */
             trigger: components["schemas"]["Trigger"];
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updated_at: string;
         };
         /** @description Why an execution did not succeed. */
         Failure: {
@@ -4301,9 +4301,15 @@ export interface components {
         };
         /** @description What creates a secret. */
         NewSecret: {
-            /** @description Its name: 1 to 128 letters, digits, `_`, `.` and `-`; unique in the account whatever the case. */
+            /**
+             * @description Its name: 1 to 128 characters, not all blank, without `|` and control characters; unique in the account whatever
+             *     the case.
+             */
             name: string;
-            /** @description Its value: at least 4 bytes, at most `secrets.value_size` (64 KiB unless set); never answered. */
+            /**
+             * @description Its value: not empty, at most `secrets.value_size` (64 KiB unless set); never answered. One of fewer than 4 bytes
+             *     is not redacted.
+             */
             value: string;
         };
         /** @description What creates a token. */
@@ -4342,7 +4348,10 @@ export interface components {
         };
         /** @description What makes a new version of a secret. */
         NewValue: {
-            /** @description Its value: at least 4 bytes, at most `secrets.value_size` (64 KiB unless set); never answered. */
+            /**
+             * @description Its value: not empty, at most `secrets.value_size` (64 KiB unless set); never answered. One of fewer than 4 bytes
+             *     is not redacted.
+             */
             value: string;
         };
         /** @description What registers a wallet. */
@@ -5355,6 +5364,8 @@ export interface components {
              * @description When it was made.
              */
             created_at: string;
+            /** @description Whether its value is taken out of what runs leave behind; one of fewer than 4 bytes is not. */
+            redacted: boolean;
             /**
              * Format: int64
              * @description Counts from 1.
@@ -5364,10 +5375,20 @@ export interface components {
         /** @description A secret as it is answered; never its value. */
         SecretView: {
             /**
+             * Format: uuid
+             * @description The account it belongs to.
+             */
+            account_id: string;
+            /**
              * Format: date-time
              * @description When it was made.
              */
             created_at: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
             /**
              * Format: int64
              * @description The version made last.
@@ -5377,6 +5398,13 @@ export interface components {
             name: string;
             /** @description Whether a new version stays out of force. */
             pinned: boolean;
+            /** @description Whether the value in force is taken out of what runs leave behind; one of fewer than 4 bytes is not. */
+            redacted: boolean;
+            /**
+             * Format: int64
+             * @description Counts the changes of any kind, pins and removed versions among them; its `ETag`.
+             */
+            revision: number;
             /**
              * Format: date-time
              * @description When it was last changed.
@@ -5512,6 +5540,11 @@ export interface components {
             prefix: string;
             /** @description What it covers. */
             scopes: components["schemas"]["Scope"][];
+            /**
+             * Format: date-time
+             * @description The same: a token does not change.
+             */
+            updated_at: string;
         };
         /** @description What made an execution. */
         Trigger: {
@@ -5660,7 +5693,7 @@ export interface components {
         WalletSignature: {
             /** @description The key that signed, compressed, in hexadecimal. */
             public_key: string;
-            /** @description r and s, each 32 bytes big-endian: 128 hexadecimal digits. */
+            /** @description r and s, each 32 bytes big-endian: in base64, or 128 hexadecimal digits. */
             signature: string;
         };
         /**
@@ -5675,7 +5708,16 @@ export interface components {
              * @description The account it belongs to.
              */
             account_id: string;
-            challenge?: components["schemas"]["ChallengeView"] | null;
+            /**
+             * @description What is to be signed for it to become active; only while it is pending. These bytes as UTF-8, no line feed at the
+             *     end; ECDSA on P-256, the digest being their SHA-256.
+             */
+            challenge?: string | null;
+            /**
+             * Format: date-time
+             * @description Until when that can be answered.
+             */
+            challenge_expires_at?: string | null;
             /**
              * Format: date-time
              * @description When it was registered.
@@ -5716,6 +5758,11 @@ export interface components {
             version: number;
             /** @description Its address on Neo N3. */
             wallet_address: string;
+            /**
+             * Format: uuid
+             * @description The same: every account is one workspace.
+             */
+            workspace_id: string;
         };
         /** @description A page of a list. */
         WebhookDeliveryPage: {
@@ -5860,7 +5907,7 @@ export interface components {
              * @description The id asked about.
              */
             id: string;
-            /** @description What it is: `execution`, `function`, `work`, `dead letter`. */
+            /** @description What it is: `execution`, `function`, `work`, `dead_letter`. */
             kind: string;
             /** @description Where it stands; `pending` or `finished` where it has no status of its own. */
             status: string;
