@@ -85,7 +85,7 @@ pub(super) fn table() -> Vec<Operation> {
 
 /// 202 while the execution goes on, or something that it queued is pending.
 pub(super) fn status(execution: &ExecutionView) -> Option<u16> {
-    Some(execution.answered_as())
+    (!execution.is_over()).then(|| execution.answered_as())
 }
 
 async fn logs(performer: Performer, input: Input<LogsFrom>) -> Result<Session, Fault> {

@@ -62,9 +62,7 @@ mod tests {
     fn names_are_bounded_and_print() {
         let good = ["a", "API_KEY", "a.b-c", "a b", "a/b", "ä", &"x".repeat(128), &"ß".repeat(128)];
         assert!(good.into_iter().all(is_name));
-        let bad = ["", " ", "a|b", "a\0", "a\nb", "\u{85}", &"x".repeat(129)];
-        assert!(!bad.into_iter().any(is_name));
-        assert_eq!(name_key("Ä/Key"), name_key("ä/kEY"));
+        assert!(!["", " ", "a|b", "a\0", "a\nb", "\u{85}", &"x".repeat(129)].into_iter().any(is_name));
     }
 
     proptest! {
