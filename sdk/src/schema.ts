@@ -2131,7 +2131,7 @@ export interface paths {
         put?: never;
         /**
          * Take a request to a webhook's URL
-         * @description Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time.
+         * @description Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time. A body that is no JSON is given to the function as text.
          */
         post: operations["hooks.receive"];
         delete?: never;
@@ -2631,15 +2631,15 @@ export interface components {
             /** @description JavaScript, as at creation. */
             source?: string | null;
         };
-        /** @description What changes the policy of a gas account; absent fields stay as they are. */
+        /** @description What changes the policy of a gas account; absent fields stay as they are, `null` takes away. */
         AmendGasAccount: {
-            /** @description Which may, by address or script hash. */
+            /** @description Which may, by address or script hash; `null` for none. */
             approvers?: string[] | null;
             daily_limit?: components["schemas"]["ExactNumber"] | null;
             minimum_balance?: components["schemas"]["ExactNumber"] | null;
             /**
              * Format: int64
-             * @description How many wallets approve a withdrawal, 0 to 16; no more than `approvers` names.
+             * @description How many wallets approve a withdrawal, 0 (or `null`) to 16; no more than `approvers` names.
              */
             required_approvals?: number | null;
         };
@@ -2647,7 +2647,7 @@ export interface components {
         AmendJob: {
             catch_up?: components["schemas"]["CatchUp"] | null;
             catch_up_window?: components["schemas"]["Span"] | null;
-            /** @description What it is for, up to 2,000 characters. */
+            /** @description What it is for, up to 2,000 characters; `null` for nothing. */
             description?: string | null;
             dst_fold?: components["schemas"]["Fold"] | null;
             dst_gap?: components["schemas"]["Gap"] | null;
@@ -2666,7 +2666,7 @@ export interface components {
             jitter?: components["schemas"]["Span"] | null;
             /**
              * Format: int64
-             * @description After how many failed runs in a row it is paused; 0 is never.
+             * @description After how many failed runs in a row it is paused; 0 or `null` is never.
              */
             max_failures?: number | null;
             /** @description Its name, 1 to 128 characters. */
@@ -2686,31 +2686,31 @@ export interface components {
              * @description No slot before this; `null` for none.
              */
             starts_at?: string | null;
-            /** @description The IANA time zone of its wall times. */
+            /** @description The IANA time zone of its wall times; `null` for `UTC`. */
             timezone?: string | null;
         };
         /** @description What amends an oracle source; absent fields stay as they are. */
         AmendOracleSource: {
-            /** @description What is sent where a request has no payload; an empty one is none. */
+            /** @description What is sent where a request has no payload; an empty one, or `null`, is none. */
             body?: string | null;
-            /** @description What it is for. */
+            /** @description What it is for; `null` for nothing. */
             description?: string | null;
             /** @description Whether it can be asked. */
             enabled?: boolean | null;
-            /** @description Headers that are sent; replaces all. */
+            /** @description Headers that are sent; replaces all, `null` takes all away. */
             headers?: {
                 [key: string]: string;
             } | null;
-            /** @description By which method. */
+            /** @description By which method; `null` for `GET`. */
             method?: string | null;
             /** @description Its name. */
             name?: string | null;
-            /** @description How often it is asked at most; an empty one is none. */
+            /** @description How often it is asked at most; an empty one, or `null`, is none. */
             rate_limit?: string | null;
-            /** @description Where the result stands; an empty one is none. */
+            /** @description Where the result stands; an empty one, or `null`, is none. */
             result_path?: string | null;
             result_type?: components["schemas"]["OracleResultType"] | null;
-            /** @description How long it may take. */
+            /** @description How long it may take; `null` for `10s`. */
             timeout?: string | null;
             /** @description What is asked. */
             url?: string | null;
@@ -2725,24 +2725,28 @@ export interface components {
              */
             deviation_bps?: number | null;
             deviation_percent?: components["schemas"]["ExactNumber"] | null;
-            /** @description After how long its price is published even unchanged. */
+            /** @description After how long its price is published even unchanged; `null` for `@every 10m`. */
             heartbeat_interval?: string | null;
             max_price?: components["schemas"]["ExactNumber"] | null;
             min_price?: components["schemas"]["ExactNumber"] | null;
             /**
              * Format: int32
-             * @description How many observations a round needs.
+             * @description How many observations a round needs; `null` for 1.
              */
             min_submissions?: number | null;
             outliers?: components["schemas"]["Outliers"] | null;
-            /** @description Where it asks for prices; replaces all, their headers too. */
-            sources?: components["schemas"]["NewPriceSource"][] | null;
-            /** @description How often it is refreshed. */
+            /** @description Where it asks for prices; replaces all, their headers too, and `null` takes all away. */
+            sources?: components["schemas"]["PriceSourceOrUrl"][] | null;
+            /** @description How often it is refreshed; `null` for `@every 1m`. */
             update_interval?: string | null;
         };
         /** @description What amends a trigger; absent fields stay as they are. Its type stays. */
         AmendTrigger: {
-            /** @description What else there is to say; replaces all but the secret, which a webhook's `secret` replaces. */
+            /**
+             * @description What else there is to say: members that are given replace those of that name, a `null` takes one away, the others
+             *     stay (RFC 7396, one level deep). `null` for the whole takes all of them away. A webhook's `secret` replaces its
+             *     secret.
+             */
             config?: Record<string, never> | null;
             /** @description Whether it fires by itself. */
             enabled?: boolean | null;
@@ -2771,6 +2775,8 @@ export interface components {
             /** @description Where it tells. */
             url?: string | null;
         };
+        /** @description One side of a limit: a whole number, or an exact decimal as text. */
+        Amount: number | string;
         /** @description A page of a list. */
         AuditPage: {
             /** @description The items, newest first unless the operation says otherwise. */
@@ -3177,13 +3183,6 @@ export interface components {
         Gap: "skip" | "shift";
         /** @description An exact amount of GAS. */
         Gas: string;
-        /** @description A page of a list. */
-        GasAccountPage: {
-            /** @description The items, newest first unless the operation says otherwise. */
-            items: components["schemas"]["GasAccountView"][];
-            /** @description Continues the list; absent on the last page. */
-            next_cursor?: string | null;
-        };
         /** @description What was found of one gas account, and put right. */
         GasAccountReconciled: {
             /** @description How many deposits and withdrawals the resolver is asked about again. */
@@ -3250,6 +3249,8 @@ export interface components {
              * @description How many wallets approve a withdrawal.
              */
             required_approvals: number;
+            /** @description `active`, or `paused` while its settling is. */
+            status: string;
             /**
              * Format: int64
              * @description How many transfers were posted.
@@ -3268,6 +3269,8 @@ export interface components {
             /** @description Its wallet on Neo N3. */
             wallet_address: string;
         };
+        /** @description Gas accounts as they are answered: a page of them, or the one that was named. */
+        GasAccountsView: components["schemas"]["Page_GasAccountView"] | components["schemas"]["GasAccountView"];
         /** @description A wallet's approval of a withdrawal. */
         GasApproval: {
             /**
@@ -3419,7 +3422,7 @@ export interface components {
             next_run?: string | null;
             /** @description When. */
             schedule: string;
-            /** @description `active`, or `ended` where no slot will come any more. */
+            /** @description `active`, `paused`, or `ended` where no slot will come any more. */
             status: string;
             /** @description The zone of its wall times. */
             timezone: string;
@@ -3529,6 +3532,8 @@ export interface components {
              * @description A withdrawal is not submitted before.
              */
             not_before?: string | null;
+            /** @description What was noted with it. */
+            notes?: string | null;
             /**
              * Format: int64
              * @description How many wallets approve it, by the policy under which it was asked for.
@@ -3560,6 +3565,11 @@ export interface components {
              * @description When it was last changed.
              */
             updated_at: string;
+            /**
+             * Format: uuid
+             * @description The same, under the name that earlier clients read.
+             */
+            user_account_id: string;
             /**
              * Format: int64
              * @description Counts the changes from 1.
@@ -4052,6 +4062,8 @@ export interface components {
              * @description The gas account.
              */
             gas_account_id: string;
+            /** @description What is to be remembered of it, up to 500 characters. */
+            notes?: string | null;
             /** @description To whom: an address or script hash. */
             to_address?: string | null;
             /**
@@ -4251,7 +4263,7 @@ export interface components {
             /** @description In what; the pair `BASE/QUOTE` is unique in the account. */
             quote_asset: string;
             /** @description Where it asks for prices; nowhere but at the operator's price service unless said otherwise. */
-            sources?: components["schemas"]["NewPriceSource"][];
+            sources?: components["schemas"]["PriceSourceOrUrl"][];
             /** @description How often it is refreshed: `@every 1m` (the default), `90s`; 1 second to 30 days. */
             update_interval?: string | null;
         };
@@ -4290,12 +4302,12 @@ export interface components {
             encoding?: components["schemas"]["RandomEncoding"] | null;
             /**
              * Format: int64
-             * @description How many bytes; 32 where absent.
+             * @description How many bytes; 32 where absent or 0.
              */
             length?: number | null;
             /**
-             * @description Makes the request repeatable: 1 to 200 bytes without control characters. The same is answered again to the same
-             *     length and encoding, and 409 to others.
+             * @description Makes the request repeatable: up to 200 bytes without control characters, an empty one is none. The same is answered
+             *     again to the same length and encoding, and 409 to others.
              */
             request_id?: string | null;
         };
@@ -4390,6 +4402,8 @@ export interface components {
              * @description It is not submitted before; at once unless said otherwise, and within a year. It is reserved at once all the same.
              */
             not_before?: string | null;
+            /** @description What is to be remembered of it, up to 500 characters. */
+            notes?: string | null;
             /** @description To whom: an address or script hash; the gas account's own wallet unless said otherwise. */
             to_address?: string | null;
             /** @description The wallet of the gas account. */
@@ -4458,9 +4472,11 @@ export interface components {
              * @description The HTTP status answered.
              */
             http_status?: number | null;
+            /** @description How long it took, like `120ms`. */
+            latency: string;
             /**
              * Format: int64
-             * @description How long it took, in milliseconds.
+             * @description The same in milliseconds.
              */
             latency_ms: number;
             /**
@@ -4478,7 +4494,14 @@ export interface components {
              * @description The source.
              */
             source_id: string;
+            /** @description What it came to. */
+            status: components["schemas"]["OracleAttemptStatus"];
         };
+        /**
+         * @description What an attempt at a source came to.
+         * @enum {string}
+         */
+        OracleAttemptStatus: "succeeded" | "pending" | "retried" | "failed";
         /** @description What the resolver of a source is told. */
         OracleCallbackView: {
             /** @description The answer of the source. */
@@ -4621,7 +4644,7 @@ export interface components {
             result_type: components["schemas"]["OracleResultType"];
             /** @description What its callbacks are signed with; shown when it is made and never again. */
             secret?: string | null;
-            /** @description `active` or `disabled`. */
+            /** @description `active`, `disabled` or `paused`. */
             status: string;
             /** @description How long it may take. */
             timeout: string;
@@ -4686,6 +4709,80 @@ export interface components {
          * @enum {string}
          */
         Overlap: "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "allow";
+        /** @description A page of a list. */
+        Page_GasAccountView: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: {
+                /**
+                 * Format: uuid
+                 * @description The account it belongs to.
+                 */
+                account_id: string;
+                /** @description Which may. */
+                approvers: string[];
+                /** @description What can be withdrawn. */
+                available: components["schemas"]["Gas"];
+                /** @description What belongs to it: what is available and what is locked. */
+                balance: components["schemas"]["Gas"];
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                daily_limit?: components["schemas"]["Gas"] | null;
+                /** @description What was withdrawn today. */
+                daily_withdrawal: components["schemas"]["Gas"];
+                /**
+                 * Format: date-time
+                 * @description Since when its balances are not what its postings give; none where they are.
+                 */
+                differs_since?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description When the last withdrawal was asked for.
+                 */
+                last_withdrawal?: string | null;
+                /** @description What withdrawals have reserved. */
+                locked: components["schemas"]["Gas"];
+                /** @description What stays available. */
+                minimum_balance: components["schemas"]["Gas"];
+                /** @description What was paid out beyond what there was, as was found out late; paid back by whatever becomes available. */
+                owed: components["schemas"]["Gas"];
+                /** @description What deposits have announced and nobody has confirmed; no part of the balance. */
+                pending: components["schemas"]["Gas"];
+                /**
+                 * Format: int64
+                 * @description How many wallets approve a withdrawal.
+                 */
+                required_approvals: number;
+                /** @description `active`, or `paused` while its settling is. */
+                status: string;
+                /**
+                 * Format: int64
+                 * @description How many transfers were posted.
+                 */
+                transfers: number;
+                /**
+                 * Format: date-time
+                 * @description When it was last changed.
+                 */
+                updated_at: string;
+                /**
+                 * Format: int64
+                 * @description Counts the changes from 1.
+                 */
+                version: number;
+                /** @description Its wallet on Neo N3. */
+                wallet_address: string;
+            }[];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
         /** @description A param of an action that breaks a rule. */
         ParamError: {
             /** @description Which rule. */
@@ -4818,9 +4915,9 @@ export interface components {
              * @description The same in basis points.
              */
             deviation_bps: number;
-            /** @description Which change is published, in percent. */
-            deviation_percent: string;
-            /** @description After how long its price is published even unchanged. */
+            /** @description Which change is published, in percent: a number where it was written as one, exact text otherwise. */
+            deviation_percent: components["schemas"]["ExactNumber"];
+            /** @description After how long its price is published even unchanged, as it was written. */
             heartbeat_interval: string;
             /**
              * Format: uuid
@@ -4867,9 +4964,9 @@ export interface components {
              * @description Since when.
              */
             stale_since?: string | null;
-            /** @description `active` or `inactive`. */
+            /** @description `active`, `inactive` or `paused`. */
             status: string;
-            /** @description How often it is refreshed. */
+            /** @description How often it is refreshed, as it was written. */
             update_interval: string;
             /**
              * Format: date-time
@@ -5117,6 +5214,8 @@ export interface components {
              */
             submissions: number;
         };
+        /** @description A source as it may be named: with all there is to say of it, or by its URL alone. */
+        PriceSourceOrUrl: string | components["schemas"]["NewPriceSource"];
         /** @description A source as it is answered. */
         PriceSourceView: {
             /** @description The names of the headers that are sent. */
@@ -5132,20 +5231,12 @@ export interface components {
         Problem: {
             /** @description One of a closed set of codes. */
             code: string;
-            /**
-             * Format: int64
-             * @description What stands against that limit.
-             */
-            current?: number | null;
+            current?: components["schemas"]["Amount"] | null;
             /** @description What went wrong, for a person. */
             detail: string;
             /** @description The fields at fault. */
             errors?: components["schemas"]["FieldProblem"][];
-            /**
-             * Format: int64
-             * @description The value of the limit that was hit.
-             */
-            limit?: number | null;
+            limit?: components["schemas"]["Amount"] | null;
             /** @description The id of the request, to be told to whoever operates the service. */
             request_id: string;
             /** @description The setting that fixes that limit. */
@@ -5283,7 +5374,7 @@ export interface components {
             dropped: number;
             /**
              * Format: int64
-             * @description How many items came due during the pause and run now.
+             * @description How many items, and slots of schedules, came due during the pause and run now.
              */
             kept: number;
         };
@@ -5633,6 +5724,8 @@ export interface components {
             rule: string;
             /** @description A webhook's secret; only when it was just made. */
             secret?: string | null;
+            /** @description `active`, `disabled` or `paused`. */
+            status: string;
             /** @description What makes it fire. */
             type: components["schemas"]["TriggerType"];
             /**
@@ -5826,6 +5919,8 @@ export interface components {
             kinds: string[];
             /** @description The secret its requests are signed with; only when it was just made. */
             secret?: string | null;
+            /** @description `active`, `disabled` or `paused`. */
+            status: string;
             /**
              * Format: date-time
              * @description When it was last changed.
@@ -7797,7 +7892,7 @@ export interface operations {
     "gasbank.list": {
         parameters: {
             query?: {
-                /** @description Only this one; 404 where there is none. */
+                /** @description This one, by itself and not as a page; 404 where there is none. */
                 gas_account_id?: string;
                 /** @description Only the one of this wallet. */
                 wallet_address?: string;
@@ -7825,7 +7920,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GasAccountPage"];
+                    "application/json": components["schemas"]["GasAccountsView"];
                 };
             };
             400: components["responses"]["Problem400"];
