@@ -334,7 +334,7 @@ impl Draft {
     pub fn proven_action<B, P, A>(
         self,
         seen: impl Fn(&Path, Unproven) -> Result<P, Fault> + Send + Sync + 'static,
-        read: fn(&P::Output, &[u8], json::Reading) -> Result<B, Fault>,
+        read: json::Read<P::Output, B>,
         make: impl Fn(P::Output, B) -> Result<A, Fault> + Clone + Send + Sync + 'static,
     ) -> Operation
     where
