@@ -18,6 +18,9 @@ pub struct Reading {
     pub object: bool,
 }
 
+/// Reads a body by what its proof says.
+pub type Read<P, T> = fn(&P, &[u8], Reading) -> Result<T, Fault>;
+
 /// Reads a body. An absent body is `null`, which only a type that is optional takes.
 ///
 /// # Errors

@@ -279,29 +279,11 @@ impl Draft {
     }
 
     /// Does this action once the request has proved itself. What `seen` makes sees the proof and answers what it proves;
-    /// only then is the body read.
+    /// only then is the body read, by what that says.
     pub fn proven_action<B, P, A>(
         self,
         seen: impl Fn(&Path, Unproven) -> Result<P, Fault> + Send + Sync + 'static,
-        make: impl Fn(P::Output, B) -> Result<A, Fault> + Clone + Send + Sync + 'static,
-    ) -> Operation
-    where
-        B: DeserializeOwned + ToSchema + 'static,
-        P: Action,
-        A: Action,
-        A::Output: Serialize + ToSchema,
-    {
-        let read = |_: &P::Output, body: &[u8], reading: json::Reading| {
-            body_of::<B>(body, reading.depth, reading.object)
-        };
-        self.proven_action_of(seen, read, make)
-    }
-
-    /// The same with a body that is read otherwise, by what the proof says.
-    pub fn proven_action_of<B, P, A>(
-        self,
-        seen: impl Fn(&Path, Unproven) -> Result<P, Fault> + Send + Sync + 'static,
-        read: fn(&P::Output, &[u8], json::Reading) -> Result<B, Fault>,
+        read: json::Read<P::Output, B>,
         make: impl Fn(P::Output, B) -> Result<A, Fault> + Clone + Send + Sync + 'static,
     ) -> Operation
     where

@@ -14,10 +14,9 @@ use serde_json::json;
 use crate::world::{account, each_store, function, on_threads, process::Daemon, text, until};
 
 #[test]
-fn a_price_is_published_when_it_moves_enough() {
+fn a_feed_is_answered_as_it_was_written() {
     each_store(async |world| {
-        let account = world.account().await;
-        let feeds = format!("{account}/pricefeeds");
+        let feeds = format!("{}/pricefeeds", world.account().await);
         let new = json!({
             "base_asset": "neo", "quote_asset": "usd", "deviation_percent": 0.5, "update_interval": "5m",
             "heartbeat_interval": "@every 1h",
@@ -28,6 +27,24 @@ fn a_price_is_published_when_it_moves_enough() {
         }
         let listed = world.client.get(&feeds).await.expect(200);
         assert_eq!(listed["items"][0]["update_interval"], "5m", "{listed}");
+        let path = format!("{feeds}/{}", text(&feed, "id"));
+        let new =
+            json!({"deviation_percent": "0.5", "update_interval": null, "sources": ["https://a.invalid/p"]});
+        let changed = world.client.patch(&path, &new).await.expect(200);
+        let told = ["deviation_percent", "update_interval", "heartbeat_interval"].map(|name| &changed[name]);
+        assert_eq!(told, ["0.5", "@every 1m", "@every 1h"], "{changed}");
+        assert_eq!(changed["sources"][0]["url"], "https://a.invalid/p", "{changed}");
+        assert_eq!(world.client.patch(&path, &new).await.expect(200)["version"], 2, "nothing changed");
+    });
+}
+
+#[test]
+fn a_price_is_published_when_it_moves_enough() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let feeds = format!("{account}/pricefeeds");
+        let new = json!({"base_asset": "neo", "quote_asset": "usd", "deviation_percent": 0.5});
+        let feed = world.client.post(&feeds, &new).await.expect(201);
         assert_eq!((&feed["pair"], &feed["deviation_bps"]), (&json!("NEO/USD"), &json!(50)), "{feed}");
         world.client.post(&feeds, &new).await.problem(409, "conflict");
         let path = format!("{feeds}/{}", text(&feed, "id"));

@@ -14,6 +14,7 @@ use sl_actors::{
 
 use crate::{
     input::{Input, Unproven},
+    json,
     operation::{Operation, operation},
     resource::{Place, resource},
     routes::system::{pause, resume},
@@ -95,6 +96,7 @@ fn requests() -> Vec<Operation> {
             .proven(&CALLBACK_RATE)
             .proven_action(
                 |path, unproven| Ok(ProveCallback { request_id: path.id("request")?, signed: signed(&unproven)? }),
+                |_, body, reading| json::read(body, reading),
                 |proven, update| Ok(Callback { proven, update }),
             ),
     ]

@@ -43,7 +43,7 @@ pub(super) fn table() -> Vec<Operation> {
             .told("Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time. A body that is no JSON is given to the function as text.")
             .proven(&RATE)
             .status(202)
-            .proven_action_of(
+            .proven_action(
                 |path, unproven| {
                     let inbound = Inbound::new(unproven.headers(), unproven.body.clone());
                     Ok(ProveHook { token: path.name("hook_token")?, inbound })

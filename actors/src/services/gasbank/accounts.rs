@@ -165,7 +165,6 @@ pub struct GasAccountFilters {
 /// Gas accounts as they are answered: a page of them, or the one that was named.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(clippy::large_enum_variant, reason = "it is written at once")]
 pub enum GasAccountsView {
     /// A page.
     Page(Page<GasAccountView>),

@@ -309,8 +309,8 @@ impl Resource for PriceFeed {
             pair: self.pair(),
             status: self.status(),
             active: self.active,
-            update_interval: written(&self.written.update_interval, self.update_interval),
-            heartbeat_interval: written(&self.written.heartbeat_interval, rules.heartbeat_interval),
+            update_interval: written(self.written.update_interval.as_ref(), self.update_interval),
+            heartbeat_interval: written(self.written.heartbeat_interval.as_ref(), rules.heartbeat_interval),
             deviation_percent: self.deviation_percent(),
             deviation_bps: rules.deviation_bps,
             min_submissions: rules.min_submissions,
@@ -449,8 +449,8 @@ fn read_interval(usual: &Usual, text: Option<String>, check: &mut Check) -> (Int
 }
 
 /// As it was written, where that was kept.
-fn written(text: &Option<String>, interval: Interval) -> String {
-    text.clone().unwrap_or_else(|| interval.to_string())
+fn written(text: Option<&String>, interval: Interval) -> String {
+    text.map_or_else(|| interval.to_string(), String::clone)
 }
 
 fn deviation(percent: Option<&ExactNumber>, bps: Option<u32>, check: &mut Check) -> Option<u32> {

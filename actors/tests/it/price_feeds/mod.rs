@@ -334,7 +334,7 @@ async fn an_inactive_feed_takes_no_prices(ground: Ground) {
     amend(&world, account, made.id, json!({"update_interval": "5m", "min_price": "0.5"})).await.unwrap();
     assert_eq!(items().await, 1);
     let bare = amend(&world, account, made.id, json!({"min_price": null})).await.unwrap();
-    assert_eq!((bare.min_price, bare.update_interval.as_str()), (None, "@every 5m"));
+    assert_eq!((bare.min_price, bare.update_interval.as_str()), (None, "5m"));
     assert_eq!(bare.latest_round_id, Some(1), "an amendment answers where the feed stands");
 }
 
