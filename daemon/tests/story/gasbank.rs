@@ -70,8 +70,8 @@ fn gas_is_deposited_withdrawn_and_proved_by_the_ledger() {
         let refused = world.client.post(&withdraw, &new).await.problem(422, "invalid");
         let told = ["limit", "current", "setting"].map(|name| &refused[name]);
         assert_eq!(told, ["3", "2.5", "daily_limit"], "{refused}");
-        let lifted = json!({"daily_limit": null, "minimum_balance": null});
-        world.client.patch(&format!("{bank}/{gas}"), &lifted).await.expect(200);
+        let without = json!({"daily_limit": null, "minimum_balance": null});
+        world.client.patch(&format!("{bank}/{gas}"), &without).await.expect(200);
         let id = text(&made["transaction"], "id");
         let why = world.client.get(&format!("{account}/why/{id}")).await.expect(200);
         assert!(why["causes"].to_string().contains("no_resolver"), "{why}");
