@@ -28,8 +28,7 @@ pub const ACCOUNT_QUEUE: Setting = Setting::count(
     1,
     1_000_000,
     "How many actions of one account may wait and run in one daemon; more are answered 429.",
-)
-.per_account();
+);
 /// How many actions may wait and run in one daemon.
 pub const DAEMON_QUEUE: Setting = Setting::count(
     "runtime.queue",
