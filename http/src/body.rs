@@ -20,14 +20,17 @@ pub struct Bounds {
     pub setting: &'static str,
     /// How long it may take.
     pub deadline: Duration,
+    /// Whether one that is signed may be of any media type.
+    pub signed: bool,
 }
 
 impl Bounds {
     /// The bounds of an operation's bodies.
     pub fn of(self, operation: &Operation, settings: &Settings) -> Self {
+        let signed = operation.signed_body;
         match operation.body_limit {
-            Some(setting) => Self { limit: settings.size(setting), setting: setting.name, ..self },
-            None => self,
+            Some(setting) => Self { limit: settings.size(setting), setting: setting.name, signed, ..self },
+            None => Self { signed, ..self },
         }
     }
 }
@@ -42,7 +45,7 @@ pub async fn read(headers: &HeaderMap, payload: Payload, bounds: Bounds) -> Resu
         return Err(too_large(bounds, announced));
     }
     if announced > 0 || headers.contains_key(TRANSFER_ENCODING) {
-        check_media_type(headers)?;
+        check_media_type(headers, bounds.signed)?;
     }
     tokio::time::timeout(bounds.deadline, gather(payload, bounds)).await.map_err(|_| too_slow(bounds))?
 }
@@ -72,13 +75,13 @@ fn announced(headers: &HeaderMap) -> Result<u64, Fault> {
 const PROOFS: [&str; 4] =
     ["stripe-signature", "webhook-signature", "x-hub-signature-256", "x-webhook-secret"];
 
-fn check_media_type(headers: &HeaderMap) -> Result<(), Fault> {
+fn check_media_type(headers: &HeaderMap, signed: bool) -> Result<(), Fault> {
     let refused = |why| Fault::new(Code::UnsupportedMediaType, why);
     if headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
     {
         return Err(refused("Content-Encoding: bodies are taken as they are, without an encoding"));
     }
-    if PROOFS.iter().any(|proof| headers.contains_key(*proof)) {
+    if signed && PROOFS.iter().any(|proof| headers.contains_key(*proof)) {
         return Ok(());
     }
     let wanted = "Content-Type: bodies are application/json";
@@ -123,19 +126,21 @@ mod tests {
         for value in
             ["application/json", "Application/JSON; charset=utf-8", "application/json;charset=\"UTF-8\""]
         {
-            assert!(check_media_type(&with(&[(CONTENT_TYPE, value)])).is_ok(), "{value}");
+            assert!(check_media_type(&with(&[(CONTENT_TYPE, value)]), true).is_ok(), "{value}");
         }
         for value in
             ["text/plain", "application/json; charset=latin1", "application/jsonp", "application/xml", ""]
         {
-            assert!(check_media_type(&with(&[(CONTENT_TYPE, value)])).is_err(), "{value}");
+            assert!(check_media_type(&with(&[(CONTENT_TYPE, value)]), true).is_err(), "{value}");
         }
-        assert!(check_media_type(&HeaderMap::new()).is_err());
+        assert!(check_media_type(&HeaderMap::new(), true).is_err());
         let proof = actix_web::http::header::HeaderName::from_static("x-hub-signature-256");
         let form = (CONTENT_TYPE, "application/x-www-form-urlencoded");
-        assert!(check_media_type(&with(&[form.clone(), (proof, "sha256=00")])).is_ok());
-        assert!(check_media_type(&with(&[form])).is_err());
+        let proved = with(&[form.clone(), (proof, "sha256=00")]);
+        assert!(check_media_type(&proved, true).is_ok());
+        assert!(check_media_type(&proved, false).is_err());
+        assert!(check_media_type(&with(&[form]), true).is_err());
         let zipped = with(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]);
-        assert_eq!(check_media_type(&zipped).expect_err("encoded").code, Code::UnsupportedMediaType);
+        assert_eq!(check_media_type(&zipped, true).expect_err("encoded").code, Code::UnsupportedMediaType);
     }
 }

@@ -134,6 +134,7 @@ impl Bounds {
                 limit: settings.size(&BODY_LIMIT),
                 setting: BODY_LIMIT.name,
                 deadline: settings.duration(&BODY_DEADLINE),
+                signed: false,
             },
             depth: settings.size(&JSON_DEPTH),
             headers: settings.size(&HEADER_LIMIT),

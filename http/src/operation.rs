@@ -78,6 +78,8 @@ pub struct Operation {
     pub within: Vec<Shape>,
     /// The largest body it takes, where that is not what all others take.
     pub body_limit: Option<&'static Setting>,
+    /// Whether it takes bodies of any media type that are signed.
+    pub signed_body: bool,
     /// How often a second one path of it is asked for at most, where it is open and takes a proof instead of a token.
     pub rate: Option<&'static Setting>,
     prepare: Prepare,
@@ -390,6 +392,7 @@ impl Draft {
             answer: shape::<T>,
             within: self.within,
             body_limit: None,
+            signed_body: false,
             rate: self.rate,
             prepare: Box::new(move |received, depth, _| {
                 let read = |received: Received| {

@@ -38,7 +38,7 @@ pub(super) fn table() -> Vec<Operation> {
     let mut all = resource::<Trigger>(PLACE);
     all.extend(doings());
     all.extend(deliveries());
-    all.push(
+    let mut hook =
         operation(Method::POST, HOOK, "hooks.receive", "Take a request to a webhook's URL")
             .told("Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time. A body that is no JSON is given to the function as text.")
             .proven(&RATE)
@@ -50,8 +50,9 @@ pub(super) fn table() -> Vec<Operation> {
                 },
                 |proven: &ProvenHook, _, reading| json::read_or_text(&proven.document(), reading),
                 |proven, payload: Value| Ok(ReceiveHook { proven, payload }),
-            ),
-    );
+            );
+    hook.signed_body = true;
+    all.push(hook);
     all
 }
 
