@@ -2168,7 +2168,7 @@ export interface paths {
         put?: never;
         /**
          * Take a request to a webhook's URL
-         * @description Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time.
+         * @description Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time. A body that is no JSON is given to the function as text.
          */
         post: operations["hooks.receive"];
         delete?: never;
@@ -2550,6 +2550,8 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A limit as an operator gives it. */
+        AccountLimit: number | string | null;
         /** @description A page of a list. */
         AccountPage: {
             /** @description The items, newest first unless the operation says otherwise. */
@@ -2637,9 +2639,12 @@ export interface components {
         };
         /** @description What amends an account; absent fields stay as they are. */
         AmendAccount: {
-            /** @description Limits that differ from the daemon's, by setting, in words (`"64MiB"`); replaces all; operators only. */
+            /**
+             * @description Limits that differ from the daemon's, by setting: in words (`"64MiB"`), a number in the setting's unit (bytes,
+             *     milliseconds), or null for the daemon's. Those not named stay as they are; operators only.
+             */
             limits?: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["AccountLimit"];
             } | null;
             /** @description Up to 64 notes; replaces all. */
             metadata?: {
@@ -2649,7 +2654,7 @@ export interface components {
             owner?: string | null;
             status?: components["schemas"]["AccountStatus"] | null;
         };
-        /** @description What amends a function; absent fields stay as they are. Every amendment makes a new version. */
+        /** @description What amends a function; absent fields stay as they are. Every amendment that changes something makes a new version. */
         AmendFunction: {
             /** @description What it is for, up to 2,000 characters. */
             description?: string | null;
@@ -2668,15 +2673,15 @@ export interface components {
             /** @description JavaScript, as at creation. */
             source?: string | null;
         };
-        /** @description What changes the policy of a gas account; absent fields stay as they are. */
+        /** @description What changes the policy of a gas account; absent fields stay as they are, `null` takes away. */
         AmendGasAccount: {
-            /** @description Which may, by address or script hash. */
+            /** @description Which may, by address or script hash; `null` for none. */
             approvers?: string[] | null;
             daily_limit?: components["schemas"]["ExactNumber"] | null;
             minimum_balance?: components["schemas"]["ExactNumber"] | null;
             /**
              * Format: int64
-             * @description How many wallets approve a withdrawal, 0 to 16; no more than `approvers` names.
+             * @description How many wallets approve a withdrawal, 0 (or `null`) to 16; no more than `approvers` names.
              */
             required_approvals?: number | null;
         };
@@ -2684,7 +2689,7 @@ export interface components {
         AmendJob: {
             catch_up?: components["schemas"]["CatchUp"] | null;
             catch_up_window?: components["schemas"]["Span"] | null;
-            /** @description What it is for, up to 2,000 characters. */
+            /** @description What it is for, up to 2,000 characters; `null` for nothing. */
             description?: string | null;
             dst_fold?: components["schemas"]["Fold"] | null;
             dst_gap?: components["schemas"]["Gap"] | null;
@@ -2703,7 +2708,7 @@ export interface components {
             jitter?: components["schemas"]["Span"] | null;
             /**
              * Format: int64
-             * @description After how many failed runs in a row it is paused; 0 is never.
+             * @description After how many failed runs in a row it is paused; 0 or `null` is never.
              */
             max_failures?: number | null;
             /** @description Its name, 1 to 128 characters. */
@@ -2723,31 +2728,31 @@ export interface components {
              * @description No slot before this; `null` for none.
              */
             starts_at?: string | null;
-            /** @description The IANA time zone of its wall times. */
+            /** @description The IANA time zone of its wall times; `null` for `UTC`. */
             timezone?: string | null;
         };
         /** @description What amends an oracle source; absent fields stay as they are. */
         AmendOracleSource: {
-            /** @description What is sent where a request has no payload; an empty one is none. */
+            /** @description What is sent where a request has no payload; an empty one, or `null`, is none. */
             body?: string | null;
-            /** @description What it is for. */
+            /** @description What it is for; `null` for nothing. */
             description?: string | null;
             /** @description Whether it can be asked. */
             enabled?: boolean | null;
-            /** @description Headers that are sent; replaces all. */
+            /** @description Headers that are sent; replaces all, `null` takes all away. */
             headers?: {
                 [key: string]: string;
             } | null;
-            /** @description By which method. */
+            /** @description By which method; `null` for `GET`. */
             method?: string | null;
             /** @description Its name. */
             name?: string | null;
-            /** @description How often it is asked at most; an empty one is none. */
+            /** @description How often it is asked at most; an empty one, or `null`, is none. */
             rate_limit?: string | null;
-            /** @description Where the result stands; an empty one is none. */
+            /** @description Where the result stands; an empty one, or `null`, is none. */
             result_path?: string | null;
             result_type?: components["schemas"]["OracleResultType"] | null;
-            /** @description How long it may take. */
+            /** @description How long it may take; `null` for `10s`. */
             timeout?: string | null;
             /** @description What is asked. */
             url?: string | null;
@@ -2762,24 +2767,28 @@ export interface components {
              */
             deviation_bps?: number | null;
             deviation_percent?: components["schemas"]["ExactNumber"] | null;
-            /** @description After how long its price is published even unchanged. */
+            /** @description After how long its price is published even unchanged; `null` for `@every 10m`. */
             heartbeat_interval?: string | null;
             max_price?: components["schemas"]["ExactNumber"] | null;
             min_price?: components["schemas"]["ExactNumber"] | null;
             /**
              * Format: int32
-             * @description How many observations a round needs.
+             * @description How many observations a round needs; `null` for 1.
              */
             min_submissions?: number | null;
             outliers?: components["schemas"]["Outliers"] | null;
-            /** @description Where it asks for prices; replaces all, their headers too. */
-            sources?: components["schemas"]["NewPriceSource"][] | null;
-            /** @description How often it is refreshed. */
+            /** @description Where it asks for prices; replaces all, their headers too, and `null` takes all away. */
+            sources?: components["schemas"]["PriceSourceOrUrl"][] | null;
+            /** @description How often it is refreshed; `null` for `@every 1m`. */
             update_interval?: string | null;
         };
         /** @description What amends a trigger; absent fields stay as they are. Its type stays. */
         AmendTrigger: {
-            /** @description What else there is to say; replaces all but the secret, which a webhook's `secret` replaces. */
+            /**
+             * @description What else there is to say: members that are given replace those of that name, a `null` takes one away, the others
+             *     stay (RFC 7396, one level deep). `null` for the whole takes all of them away. A webhook's `secret` replaces its
+             *     secret.
+             */
             config?: Record<string, never> | null;
             /** @description Whether it fires by itself. */
             enabled?: boolean | null;
@@ -2808,6 +2817,8 @@ export interface components {
             /** @description Where it tells. */
             url?: string | null;
         };
+        /** @description One side of a limit: a whole number, or an exact decimal as text. */
+        Amount: number | string;
         /** @description A page of a list. */
         AuditPage: {
             /** @description The items, newest first unless the operation says otherwise. */
@@ -2875,16 +2886,6 @@ export interface components {
             until?: string | null;
         } & {
             [key: string]: unknown;
-        };
-        /** @description A challenge as it is answered. */
-        ChallengeView: {
-            /**
-             * Format: date-time
-             * @description Until when it can be answered.
-             */
-            expires_at: string;
-            /** @description What is signed: these bytes as UTF-8, no line feed at the end. ECDSA on P-256, the digest being their SHA-256. */
-            message: string;
         };
         /** @description A new token: the only answer that shows it. */
         CreatedToken: components["schemas"]["TokenView"] & {
@@ -3095,6 +3096,11 @@ export interface components {
             status: components["schemas"]["ExecutionStatus"];
             /** @description What made it. */
             trigger: components["schemas"]["Trigger"];
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updated_at: string;
         };
         /** @description Why an execution did not succeed. */
         Failure: {
@@ -3221,13 +3227,6 @@ export interface components {
         Gap: "skip" | "shift";
         /** @description An exact amount of GAS. */
         Gas: string;
-        /** @description A page of a list. */
-        GasAccountPage: {
-            /** @description The items, newest first unless the operation says otherwise. */
-            items: components["schemas"]["GasAccountView"][];
-            /** @description Continues the list; absent on the last page. */
-            next_cursor?: string | null;
-        };
         /** @description What was found of one gas account, and put right. */
         GasAccountReconciled: {
             /** @description How many deposits and withdrawals the resolver is asked about again. */
@@ -3294,6 +3293,8 @@ export interface components {
              * @description How many wallets approve a withdrawal.
              */
             required_approvals: number;
+            /** @description `active`, or `paused` while its settling is. */
+            status: string;
             /**
              * Format: int64
              * @description How many transfers were posted.
@@ -3312,6 +3313,8 @@ export interface components {
             /** @description Its wallet on Neo N3. */
             wallet_address: string;
         };
+        /** @description Gas accounts as they are answered: a page of them, or the one that was named. */
+        GasAccountsView: components["schemas"]["Page_GasAccountView"] | components["schemas"]["GasAccountView"];
         /** @description A wallet's approval of a withdrawal. */
         GasApproval: {
             /**
@@ -3463,7 +3466,7 @@ export interface components {
             next_run?: string | null;
             /** @description When. */
             schedule: string;
-            /** @description `active`, or `ended` where no slot will come any more. */
+            /** @description `active`, `paused`, or `ended` where no slot will come any more. */
             status: string;
             /** @description The zone of its wall times. */
             timezone: string;
@@ -3573,6 +3576,8 @@ export interface components {
              * @description A withdrawal is not submitted before.
              */
             not_before?: string | null;
+            /** @description What was noted with it. */
+            notes?: string | null;
             /**
              * Format: int64
              * @description How many wallets approve it, by the policy under which it was asked for.
@@ -3604,6 +3609,11 @@ export interface components {
              * @description When it was last changed.
              */
             updated_at: string;
+            /**
+             * Format: uuid
+             * @description The same, under the name that earlier clients read.
+             */
+            user_account_id: string;
             /**
              * Format: int64
              * @description Counts the changes from 1.
@@ -4103,6 +4113,8 @@ export interface components {
              * @description The gas account.
              */
             gas_account_id: string;
+            /** @description What is to be remembered of it, up to 500 characters. */
+            notes?: string | null;
             /** @description To whom: an address or script hash. */
             to_address?: string | null;
             /**
@@ -4302,7 +4314,7 @@ export interface components {
             /** @description In what; the pair `BASE/QUOTE` is unique in the account. */
             quote_asset: string;
             /** @description Where it asks for prices; nowhere but at the operator's price service unless said otherwise. */
-            sources?: components["schemas"]["NewPriceSource"][];
+            sources?: components["schemas"]["PriceSourceOrUrl"][];
             /** @description How often it is refreshed: `@every 1m` (the default), `90s`; 1 second to 30 days. */
             update_interval?: string | null;
         };
@@ -4341,20 +4353,26 @@ export interface components {
             encoding?: components["schemas"]["RandomEncoding"] | null;
             /**
              * Format: int64
-             * @description How many bytes; 32 where absent.
+             * @description How many bytes; 32 where absent or 0.
              */
             length?: number | null;
             /**
-             * @description Makes the request repeatable: 1 to 200 bytes without control characters. The same is answered again to the same
-             *     length and encoding, and 409 to others.
+             * @description Makes the request repeatable: up to 200 bytes without control characters, an empty one is none. The same is answered
+             *     again to the same length and encoding, and 409 to others.
              */
             request_id?: string | null;
         };
         /** @description What creates a secret. */
         NewSecret: {
-            /** @description Its name: 1 to 128 letters, digits, `_`, `.` and `-`; unique in the account whatever the case. */
+            /**
+             * @description Its name: 1 to 128 characters, not all blank, without `|` and control characters; unique in the account whatever
+             *     the case.
+             */
             name: string;
-            /** @description Its value: at least 4 bytes, at most `secrets.value_size` (64 KiB unless set); never answered. */
+            /**
+             * @description Its value: not empty, at most `secrets.value_size` (64 KiB unless set); never answered. One of fewer than 4 bytes
+             *     is not redacted.
+             */
             value: string;
         };
         /** @description What creates a token. */
@@ -4393,7 +4411,10 @@ export interface components {
         };
         /** @description What makes a new version of a secret. */
         NewValue: {
-            /** @description Its value: at least 4 bytes, at most `secrets.value_size` (64 KiB unless set); never answered. */
+            /**
+             * @description Its value: not empty, at most `secrets.value_size` (64 KiB unless set); never answered. One of fewer than 4 bytes
+             *     is not redacted.
+             */
             value: string;
         };
         /** @description What registers a wallet. */
@@ -4441,6 +4462,8 @@ export interface components {
              * @description It is not submitted before; at once unless said otherwise, and within a year. It is reserved at once all the same.
              */
             not_before?: string | null;
+            /** @description What is to be remembered of it, up to 500 characters. */
+            notes?: string | null;
             /** @description To whom: an address or script hash; the gas account's own wallet unless said otherwise. */
             to_address?: string | null;
             /** @description The wallet of the gas account. */
@@ -4509,9 +4532,11 @@ export interface components {
              * @description The HTTP status answered.
              */
             http_status?: number | null;
+            /** @description How long it took, like `120ms`. */
+            latency: string;
             /**
              * Format: int64
-             * @description How long it took, in milliseconds.
+             * @description The same in milliseconds.
              */
             latency_ms: number;
             /**
@@ -4529,7 +4554,14 @@ export interface components {
              * @description The source.
              */
             source_id: string;
+            /** @description What it came to. */
+            status: components["schemas"]["OracleAttemptStatus"];
         };
+        /**
+         * @description What an attempt at a source came to.
+         * @enum {string}
+         */
+        OracleAttemptStatus: "succeeded" | "pending" | "retried" | "failed";
         /** @description What the resolver of a source is told. */
         OracleCallbackView: {
             /** @description The answer of the source. */
@@ -4672,7 +4704,7 @@ export interface components {
             result_type: components["schemas"]["OracleResultType"];
             /** @description What its callbacks are signed with; shown when it is made and never again. */
             secret?: string | null;
-            /** @description `active` or `disabled`. */
+            /** @description `active`, `disabled` or `paused`. */
             status: string;
             /** @description How long it may take. */
             timeout: string;
@@ -4737,6 +4769,80 @@ export interface components {
          * @enum {string}
          */
         Overlap: "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "allow";
+        /** @description A page of a list. */
+        Page_GasAccountView: {
+            /** @description The items, newest first unless the operation says otherwise. */
+            items: {
+                /**
+                 * Format: uuid
+                 * @description The account it belongs to.
+                 */
+                account_id: string;
+                /** @description Which may. */
+                approvers: string[];
+                /** @description What can be withdrawn. */
+                available: components["schemas"]["Gas"];
+                /** @description What belongs to it: what is available and what is locked. */
+                balance: components["schemas"]["Gas"];
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                daily_limit?: components["schemas"]["Gas"] | null;
+                /** @description What was withdrawn today. */
+                daily_withdrawal: components["schemas"]["Gas"];
+                /**
+                 * Format: date-time
+                 * @description Since when its balances are not what its postings give; none where they are.
+                 */
+                differs_since?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description When the last withdrawal was asked for.
+                 */
+                last_withdrawal?: string | null;
+                /** @description What withdrawals have reserved. */
+                locked: components["schemas"]["Gas"];
+                /** @description What stays available. */
+                minimum_balance: components["schemas"]["Gas"];
+                /** @description What was paid out beyond what there was, as was found out late; paid back by whatever becomes available. */
+                owed: components["schemas"]["Gas"];
+                /** @description What deposits have announced and nobody has confirmed; no part of the balance. */
+                pending: components["schemas"]["Gas"];
+                /**
+                 * Format: int64
+                 * @description How many wallets approve a withdrawal.
+                 */
+                required_approvals: number;
+                /** @description `active`, or `paused` while its settling is. */
+                status: string;
+                /**
+                 * Format: int64
+                 * @description How many transfers were posted.
+                 */
+                transfers: number;
+                /**
+                 * Format: date-time
+                 * @description When it was last changed.
+                 */
+                updated_at: string;
+                /**
+                 * Format: int64
+                 * @description Counts the changes from 1.
+                 */
+                version: number;
+                /** @description Its wallet on Neo N3. */
+                wallet_address: string;
+            }[];
+            /** @description Continues the list; absent on the last page. */
+            next_cursor?: string | null;
+        };
         /** @description A param of an action that breaks a rule. */
         ParamError: {
             /** @description Which rule. */
@@ -4869,9 +4975,9 @@ export interface components {
              * @description The same in basis points.
              */
             deviation_bps: number;
-            /** @description Which change is published, in percent. */
-            deviation_percent: string;
-            /** @description After how long its price is published even unchanged. */
+            /** @description Which change is published, in percent: a number where it was written as one, exact text otherwise. */
+            deviation_percent: components["schemas"]["ExactNumber"];
+            /** @description After how long its price is published even unchanged, as it was written. */
             heartbeat_interval: string;
             /**
              * Format: uuid
@@ -4918,9 +5024,9 @@ export interface components {
              * @description Since when.
              */
             stale_since?: string | null;
-            /** @description `active` or `inactive`. */
+            /** @description `active`, `inactive` or `paused`. */
             status: string;
-            /** @description How often it is refreshed. */
+            /** @description How often it is refreshed, as it was written. */
             update_interval: string;
             /**
              * Format: date-time
@@ -5168,6 +5274,8 @@ export interface components {
              */
             submissions: number;
         };
+        /** @description A source as it may be named: with all there is to say of it, or by its URL alone. */
+        PriceSourceOrUrl: string | components["schemas"]["NewPriceSource"];
         /** @description A source as it is answered. */
         PriceSourceView: {
             /** @description The names of the headers that are sent. */
@@ -5186,20 +5294,12 @@ export interface components {
              * @enum {string}
              */
             code: "malformed" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "invalid_state" | "in_flight" | "version_mismatch" | "too_large" | "unsupported_media_type" | "invalid" | "idempotency_mismatch" | "rate_limited" | "quota_exceeded" | "overloaded" | "unavailable" | "timed_out" | "suspended" | "paused" | "fence_lost" | "integrity" | "denied" | "upstream" | "internal";
-            /**
-             * Format: int64
-             * @description What stands against that limit.
-             */
-            current?: number | null;
+            current?: components["schemas"]["Amount"] | null;
             /** @description What went wrong, for a person. */
             detail: string;
             /** @description The fields at fault. */
             errors?: components["schemas"]["FieldProblem"][];
-            /**
-             * Format: int64
-             * @description The value of the limit that was hit.
-             */
-            limit?: number | null;
+            limit?: components["schemas"]["Amount"] | null;
             /** @description The id of the request, to be told to whoever operates the service. */
             request_id: string;
             /** @description The setting that fixes that limit. */
@@ -5337,7 +5437,7 @@ export interface components {
             dropped: number;
             /**
              * Format: int64
-             * @description How many items came due during the pause and run now.
+             * @description How many items, and slots of schedules, came due during the pause and run now.
              */
             kept: number;
         };
@@ -5409,6 +5509,8 @@ export interface components {
              * @description When it was made.
              */
             created_at: string;
+            /** @description Whether its value is taken out of what runs leave behind; one of fewer than 4 bytes is not. */
+            redacted: boolean;
             /**
              * Format: int64
              * @description Counts from 1.
@@ -5418,10 +5520,20 @@ export interface components {
         /** @description A secret as it is answered; never its value. */
         SecretView: {
             /**
+             * Format: uuid
+             * @description The account it belongs to.
+             */
+            account_id: string;
+            /**
              * Format: date-time
              * @description When it was made.
              */
             created_at: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
             /**
              * Format: int64
              * @description The version made last.
@@ -5431,6 +5543,13 @@ export interface components {
             name: string;
             /** @description Whether a new version stays out of force. */
             pinned: boolean;
+            /** @description Whether the value in force is taken out of what runs leave behind; one of fewer than 4 bytes is not. */
+            redacted: boolean;
+            /**
+             * Format: int64
+             * @description Counts the changes of any kind, pins and removed versions among them; its `ETag`.
+             */
+            revision: number;
             /**
              * Format: date-time
              * @description When it was last changed.
@@ -5566,6 +5685,11 @@ export interface components {
             prefix: string;
             /** @description What it covers. */
             scopes: components["schemas"]["Scope"][];
+            /**
+             * Format: date-time
+             * @description The same: a token does not change.
+             */
+            updated_at: string;
         };
         /** @description What made an execution. */
         Trigger: {
@@ -5687,6 +5811,8 @@ export interface components {
             rule: string;
             /** @description A webhook's secret; only when it was just made. */
             secret?: string | null;
+            /** @description `active`, `disabled` or `paused`. */
+            status: string;
             /** @description What makes it fire. */
             type: components["schemas"]["TriggerType"];
             /**
@@ -5714,7 +5840,7 @@ export interface components {
         WalletSignature: {
             /** @description The key that signed, compressed, in hexadecimal. */
             public_key: string;
-            /** @description r and s, each 32 bytes big-endian: 128 hexadecimal digits. */
+            /** @description r and s, each 32 bytes big-endian: in base64, or 128 hexadecimal digits. */
             signature: string;
         };
         /**
@@ -5729,7 +5855,16 @@ export interface components {
              * @description The account it belongs to.
              */
             account_id: string;
-            challenge?: components["schemas"]["ChallengeView"] | null;
+            /**
+             * @description What is to be signed for it to become active; only while it is pending. These bytes as UTF-8, no line feed at the
+             *     end; ECDSA on P-256, the digest being their SHA-256.
+             */
+            challenge?: string | null;
+            /**
+             * Format: date-time
+             * @description Until when that can be answered.
+             */
+            challenge_expires_at?: string | null;
             /**
              * Format: date-time
              * @description When it was registered.
@@ -5770,6 +5905,11 @@ export interface components {
             version: number;
             /** @description Its address on Neo N3. */
             wallet_address: string;
+            /**
+             * Format: uuid
+             * @description The same: every account is one workspace.
+             */
+            workspace_id: string;
         };
         /** @description A page of a list. */
         WebhookDeliveryPage: {
@@ -5880,6 +6020,8 @@ export interface components {
             kinds: string[];
             /** @description The secret its requests are signed with; only when it was just made. */
             secret?: string | null;
+            /** @description `active`, `disabled` or `paused`. */
+            status: string;
             /**
              * Format: date-time
              * @description When it was last changed.
@@ -5914,7 +6056,7 @@ export interface components {
              * @description The id asked about.
              */
             id: string;
-            /** @description What it is: `execution`, `function`, `work`, `dead letter`. */
+            /** @description What it is: `execution`, `function`, `work`, `dead_letter`. */
             kind: string;
             /** @description Where it stands; `pending` or `finished` where it has no status of its own. */
             status: string;
@@ -7919,7 +8061,7 @@ export interface operations {
     "gasbank.list": {
         parameters: {
             query?: {
-                /** @description Only this one; 404 where there is none. */
+                /** @description This one, by itself and not as a page; 404 where there is none. */
                 gas_account_id?: string;
                 /** @description Only the one of this wallet. */
                 wallet_address?: string;
@@ -7947,7 +8089,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GasAccountPage"];
+                    "application/json": components["schemas"]["GasAccountsView"];
                 };
             };
             400: components["responses"]["Problem400"];
