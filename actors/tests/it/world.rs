@@ -188,6 +188,12 @@ pub fn tenant(account: Uuid, scopes: &[Scope]) -> Caller {
     }
 }
 
+/// Whether the full form of a test is asked for.
+#[expect(clippy::disallowed_methods, reason = "a word from `./x soak`, no setting of the daemon")]
+pub fn is_soak() -> bool {
+    std::env::var_os("SERVICE_LAYER_SOAK").is_some()
+}
+
 /// Waits, bounded, for what other actors bring about.
 pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let give_up = tokio::time::Instant::now() + Duration::from_secs(20);

@@ -12,7 +12,7 @@ use super::{
     by_hand,
     stand::{self, Stand},
 };
-use crate::world::{self, Ground};
+use crate::world::{self, Ground, is_soak};
 
 by_hand! {
     three_hours_down_are_none_one_or_the_limit_and_a_row_for_every_slot
@@ -134,15 +134,15 @@ async fn a_long_absence_is_decided_in_steps(ground: Ground) {
     stand.down().await;
 }
 
-/// Promise 6: two daemons, one PostgreSQL, a simulated day.
+/// Promise 6: two daemons, one PostgreSQL, a simulated day. Many jobs in a soak.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_daemons_write_exactly_one_row_for_each_slot() {
     let stand = Stand::on(stand::postgres().await).await;
     let second = stand::duties(&stand.stage);
     let parts = sl_actors::Parts { store: stand.world.ground.other().await, ..stand.parts.clone() };
     let second = world::start(parts, Some(second)).await;
-    let mut jobs = Vec::new();
-    for number in 0..40 {
+    let (mut jobs, count) = (Vec::new(), if is_soak() { 1_000 } else { 40 });
+    for number in 0..count {
         jobs.push(stand.job(&format!("job {number}"), json!({"schedule": "0 * * * *"})).await);
     }
     for _ in 0..24 {
@@ -153,7 +153,7 @@ async fn two_daemons_write_exactly_one_row_for_each_slot() {
         let runs = stand.runs(job).await;
         assert!(runs.iter().all(|run| run.status == RunStatus::Succeeded), "{runs:?}");
     }
-    assert_eq!(stand.stage.begun(), 40 * 24);
+    assert_eq!(stand.stage.begun(), count * 24);
     second.drain(Duration::from_secs(5)).await;
     stand.down().await;
 }
