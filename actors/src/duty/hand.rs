@@ -70,7 +70,7 @@ impl Core {
         let (handed, woken) = self.hand_over(&mut batch);
         if handed.is_empty() {
             self.store.commit(batch).await?;
-            woken.into_iter().for_each(|duty| self.bells.ring(duty));
+            self.ring_each(woken);
             return Ok(());
         }
         let core = self.clone();
@@ -79,12 +79,20 @@ impl Core {
         spawn_task("commit", async move {
             let committed = core.store.commit(batch).await;
             if committed.is_ok() {
-                handed.into_iter().for_each(|handed| handed.deliver(&core));
-                woken.into_iter().for_each(|duty| core.bells.ring(duty));
+                for item in handed {
+                    item.deliver(&core);
+                }
+                core.ring_each(woken);
             }
             let _gave_up_waiting = reply.send(committed);
         });
         answer.await.map_err(|_| Fault::new(Code::Internal, "a commit has stopped"))?
+    }
+
+    fn ring_each(&self, duties: BTreeSet<&'static str>) {
+        for duty in duties {
+            self.bells.ring(duty);
+        }
     }
 
     /// Puts this daemon's lease on what it has room for; the duties of the rest are to be woken.

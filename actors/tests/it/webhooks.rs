@@ -1,5 +1,7 @@
 //! Webhooks, outgoing and inbound, against receivers and tenants of ill will.
 
+use std::time::Duration;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, Mac as _};
 use serde_json::json;
@@ -17,8 +19,8 @@ use sl_actors::{
             Trigger,
         },
         webhooks::{
-            BACKLOG, EnableWebhook, ListWebhookDeliveries, NewWebhookSecret, RotateWebhookSecret, Webhook,
-            WebhookDeliveryFilters, WebhookDeliveryView, WebhookView,
+            BACKLOG, EnableWebhook, FAILING_FOR, ListWebhookDeliveries, NewWebhookSecret,
+            RotateWebhookSecret, Webhook, WebhookDeliveryFilters, WebhookDeliveryView, WebhookView,
         },
     },
 };
@@ -36,6 +38,8 @@ on_both! {
     a_receiver_that_talks_on_has_taken_it
     who_rotates_twice_takes_no_secret_away_that_still_has_grace
     a_dead_letter_of_a_webhook_begins_no_avalanche
+    one_that_fails_for_long_is_disabled
+    one_that_fails_for_a_while_goes_on
 }
 
 async fn workshop(ground: Ground, peer: &Peer, backlog: u64) -> Workshop {
@@ -203,6 +207,32 @@ async fn a_dead_letter_of_a_webhook_begins_no_avalanche(ground: Ground) {
     let (filters, page) = (DeliveryFilters::default(), PageRequest::default());
     let fired = shop.perform(ListDeliveries { trigger_id: trigger, filters, page }).await.unwrap().items;
     assert!(fired.is_empty(), "a delivery follows from an event, and so does its letter: {fired:?}");
+}
+
+/// A webhook whose delivery failed, where so many milliseconds of failing are allowed.
+async fn failing(ground: Ground, allowed: u64) -> WebhookView {
+    let peer = Peer::start().await;
+    peer.says("/wrong", 400, "", "");
+    let plan = Plan::on(&ground).await.allow(&peer.host());
+    let shop = plan.with(&FAILING_FOR, allowed).start(ground).await;
+    let id = webhook(&shop, &peer, "/wrong", "secret.*").await.id;
+    if let Some(clock) = &shop.world.ground.manual {
+        clock.advance(Duration::from_secs(1));
+    }
+    shop.secret("one", "a value").await;
+    all_stand(&shop, id, 1, "failed").await;
+    let found = shop.perform(sl_actors::resource::Fetch::<Webhook>::new(id)).await.unwrap();
+    shop.stop().await;
+    found
+}
+
+async fn one_that_fails_for_long_is_disabled(ground: Ground) {
+    let found = failing(ground, 1).await;
+    assert!(!found.enabled && found.disabled_reason.unwrap().contains("webhooks.failing_for"));
+}
+
+async fn one_that_fails_for_a_while_goes_on(ground: Ground) {
+    assert!(failing(ground, 86_400_000).await.enabled);
 }
 
 async fn pause(shop: &Workshop, webhook: Uuid) {

@@ -93,15 +93,13 @@ impl<'a> Plan<'a> {
             self.touched.get(&row).is_none_or(|touched| touched < open)
                 && self.fixed.get(name).is_none_or(|fixed| fixed <= open)
         });
-        let place = match open.and_then(|open| Some((open, self.parts.get_mut(open)?))) {
-            Some((open, Part::Rows(touches))) => {
-                touches.push(touch);
-                open
-            }
-            _ => {
-                self.parts.push(Part::Rows(vec![touch]));
-                self.parts.len() - 1
-            }
+        let part = open.and_then(|open| Some((open, self.parts.get_mut(open)?)));
+        let place = if let Some((open, Part::Rows(touches))) = part {
+            touches.push(touch);
+            open
+        } else {
+            self.parts.push(Part::Rows(vec![touch]));
+            self.parts.len() - 1
         };
         self.open.insert(kind, place);
         self.touched.insert(row, place);

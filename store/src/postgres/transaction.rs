@@ -156,13 +156,13 @@ fn judge(
     let mut refused: Vec<(usize, Fault)> = Vec::new();
     for (step, result) in steps.iter().zip(touched) {
         let (fault, guilty) = match result {
-            Ok((rows, answered)) => match step.wants.filter(|wanted| *wanted != rows) {
-                Some(wanted) => (step.refusal.fault(), step.owners.guilty(wanted, &keys(&answered))),
-                None => {
+            Ok((rows, answered)) => {
+                let Some(wanted) = step.wants.filter(|wanted| *wanted != rows) else {
                     answers.add(step.refusal, &answered);
                     continue;
-                }
-            },
+                };
+                (step.refusal.fault(), step.owners.guilty(wanted, &keys(&answered)))
+            }
             Err(error) if failure::is_consequence(&error) => continue,
             Err(error) if failure::is_lost(&error) || failure::was_undone(&error) => return Err(error),
             Err(error) => (step.refusal.fault_of(&error), step.owners.all()),

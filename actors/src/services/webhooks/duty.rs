@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use sl_store::{Batch, Code, Fault, Key, Work};
+use sl_store::{Batch, Code, Fault, Key, Query, Work};
 
 use super::{
-    DUTY, TIMEOUT, WORKERS,
+    DUTY, FAILING_FOR, TIMEOUT, WORKERS,
     delivery::{WebhookDelivery, WebhookDeliveryStatus},
     secrets::Secrets,
     webhook::Webhook,
@@ -19,7 +19,7 @@ use crate::{
         EgressError, HeaderMap, HeaderName, HeaderValue, Method, Redirects, Request, Response, StatusCode,
         retry_after,
     },
-    settings::Setting,
+    settings::{Setting, write_duration},
 };
 
 /// So long it is waited before the request of an account is tried again that has too many under way.
@@ -61,7 +61,12 @@ impl Duty for Webhooks {
         batch: &'a mut Batch,
     ) -> BoxFuture<'a, Result<(), Fault>> {
         let reason = why.detail.clone();
-        Box::pin(end(core, work, WebhookDeliveryStatus::Failed, work.attempt, reason, batch))
+        Box::pin(async move {
+            if let Some(delivery) = find(core, work).await? {
+                give_up(core, &delivery, batch).await?;
+            }
+            end(core, work, WebhookDeliveryStatus::Failed, work.attempt, reason, batch).await
+        })
     }
 
     fn discard<'a>(
@@ -96,6 +101,31 @@ impl Duty for Webhooks {
 
 async fn find(core: &Core, work: &Work) -> Result<Option<WebhookDelivery>, Fault> {
     core.store.find(Key::new(work.account, work.subject)).await
+}
+
+/// Adds that the webhook of a delivery that failed is disabled, where none of its others did better for long.
+async fn give_up(core: &Core, failed: &WebhookDelivery, batch: &mut Batch) -> Result<(), Fault> {
+    let account = failed.head.account_id;
+    let found: Option<Webhook> = core.store.find(Key::new(account, failed.webhook_id)).await?;
+    let settings = core.known.settings(core, account).await?;
+    let (Some(mut webhook), Some(settings)) = (found, settings) else { return Ok(()) };
+    if !webhook.enabled || webhook.term != failed.term {
+        return Ok(());
+    }
+    let told = Query::of(account)
+        .equal("webhook_id", webhook.head.id)
+        .equal("status", WebhookDeliveryStatus::Succeeded.as_str())
+        .limit(1);
+    let told: Vec<WebhookDelivery> = core.store.list(told).await?;
+    let last = told.first().map_or(webhook.head.updated_at, |told| told.head.updated_at);
+    let failing = (core.clock.now() - last.max(webhook.head.updated_at)).to_std().unwrap_or_default();
+    let most = settings.duration(&FAILING_FOR);
+    if failing >= most {
+        let most = write_duration(most);
+        let reason = format!("every delivery failed for {most} or longer ({})", FAILING_FOR.name);
+        webhook.disable(core, reason, batch);
+    }
+    Ok(())
 }
 
 async fn end(

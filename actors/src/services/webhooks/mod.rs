@@ -70,6 +70,15 @@ pub const BACKLOG: Setting = Setting::count(
     1_000_000,
     "How many deliveries may wait for one webhook; one that has more waiting is disabled.",
 );
+/// For how long one may fail.
+pub const FAILING_FOR: Setting = Setting::millis(
+    "webhooks.failing_for",
+    5 * 86_400_000,
+    1,
+    365 * 86_400_000,
+    "A webhook whose deliveries all failed for so long, since it was last changed, is disabled.",
+)
+.per_account();
 /// For how long an earlier secret signs.
 pub const GRACE: Setting = Setting::millis(
     "webhooks.grace",
@@ -103,6 +112,7 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &WORKERS,
     &TIMEOUT,
     &BACKLOG,
+    &FAILING_FOR,
     &GRACE,
     &DELIVERIES_KEPT_FOR,
     &DELIVERIES_KEPT,
