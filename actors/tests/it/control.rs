@@ -59,7 +59,8 @@ async fn limits_tell_value_source_and_use(ground: Ground) {
     let all = world.act(account, limits).await.expect("they are told").items;
     let tokens = all.iter().find(|limit| limit.name == MAX_TOKENS.name).expect("it is among them");
     assert_eq!((tokens.value, tokens.source, tokens.current), (7, "account", Some(1)));
-    assert!(all.iter().all(|limit| limit.per_account && !limit.doc.is_empty()));
+    assert!(all.iter().all(|limit| !limit.doc.is_empty()));
+    assert!(all.iter().all(|limit| limit.per_account || limit.current.is_some()), "each is of the account");
     let used = |name: &str| all.iter().find(|limit| limit.name == name).map(|limit| limit.current);
     for (name, current) in [
         ("accounts.queue", 0),
