@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
@@ -17,13 +17,16 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send
 /// Something may have changed. A hint only: readers poll as well, so one that is lost costs time and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Hint {
-    /// Work of this duty was added, released or made due.
+    /// Work of this duty that is due within [`SOON`] was added, released or made due.
     Work(String),
     /// Events were appended.
     Events,
     /// Rows of this table changed (pauses, tokens, accounts: what daemons keep copies of).
     Rows(String),
 }
+
+/// Of what comes due later than this no hint tells: whoever performs work looks at the queue more often.
+pub const SOON: TimeDelta = TimeDelta::minutes(1);
 
 /// How the backend is.
 #[derive(Clone, Debug)]

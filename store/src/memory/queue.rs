@@ -9,7 +9,9 @@ use std::{
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::{Claim, Fault, Key, NewWork, Settle, Settlement, Work, WorkCount, WorkQuery, refuse};
+use crate::{
+    Claim, Fault, Key, NewWork, Settle, Settlement, Work, WorkCount, WorkQuery, backend::SOON, refuse,
+};
 
 /// The order of one account's ready items.
 type Rank = (Reverse<i16>, DateTime<Utc>, Uuid);
@@ -268,6 +270,11 @@ impl Slot {
     /// The key of the item.
     pub const fn key(&self) -> Key {
         Key::new(self.work.account, self.work.id)
+    }
+
+    /// Whether a hint is to tell of it.
+    pub fn is_told(&self, now: DateTime<Utc>) -> bool {
+        !matches!(self.place, Place::Held) && self.work.due_at <= now + SOON
     }
 
     /// The duty of the item.

@@ -156,6 +156,7 @@ impl State {
 
     fn set_work(&mut self, key: Key, slot: Option<Slot>) {
         if let Some(slot) = &slot
+            && slot.is_told(self.clock.now())
             && !self.woken.contains(slot.duty())
         {
             self.woken.insert(slot.duty().to_owned());

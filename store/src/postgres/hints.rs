@@ -16,7 +16,7 @@ use tokio_postgres::{AsyncMessage, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use uuid::Uuid;
 
-use crate::{Batch, Hint, Write};
+use crate::{Batch, Clock as _, Hint, SystemClock, Write, backend::SOON};
 
 /// How many hints a slow watcher may fall behind before it loses some.
 const CAPACITY: usize = 4096;
@@ -167,7 +167,9 @@ fn of(batch: &Batch) -> impl Iterator<Item = String> {
         let (Write::Put { table, .. } | Write::Remove { table, .. } | Write::Sweep { table, .. }) = write;
         format!("rows {}", table.name)
     });
-    let work = batch.work.iter().filter(|new| new.lease.is_none()).map(|new| format!("work {}", new.duty));
+    let soon = SystemClock.now() + SOON;
+    let work = batch.work.iter().filter(move |new| new.lease.is_none() && new.due_at <= soon);
+    let work = work.map(|new| format!("work {}", new.duty));
     let events = (!batch.events.is_empty()).then(|| EVENTS.to_owned());
     rows.chain(work).chain(events)
 }
