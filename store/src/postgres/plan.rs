@@ -122,9 +122,9 @@ fn gathered<'a, T>(group: &'a [&'a Batch], pick: impl Fn(&'a Batch) -> &'a [T]) 
 
 fn column<'a, T, V>(things: &[&'a T], value: impl Fn(&'a T) -> V) -> Param<'a>
 where
-    Vec<V>: tokio_postgres::types::ToSql + Sync + Send + 'a,
+    V: tokio_postgres::types::ToSql + Sync + Send + 'a,
 {
-    Param::own(things.iter().map(|thing| value(thing)).collect::<Vec<V>>())
+    Param::column(things.iter().map(|thing| value(thing)))
 }
 
 /// One advisory lock for each account and table that is counted, in one order for everybody.

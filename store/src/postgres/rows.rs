@@ -155,21 +155,19 @@ fn many<'a>(touches: &[Touch<'a>]) -> Step<'a> {
     let (table, form) = (first.table, first.form);
     let rows: Vec<&'a Row> = touches.iter().filter_map(|touch| touch.row).collect();
     let mut params = vec![
-        column(touches.iter().map(|touch| touch.key.account)),
-        column(touches.iter().map(|touch| touch.key.id)),
+        Param::column(touches.iter().map(|touch| touch.key.account)),
+        Param::column(touches.iter().map(|touch| touch.key.id)),
     ];
     if form.writes() {
-        params.push(column(rows.iter().map(|row| row.head.version)));
-        params.push(column(rows.iter().map(|row| row.head.created_at)));
-        params.push(column(rows.iter().map(|row| row.head.updated_at)));
-        params.extend(
-            (0..table.columns.len()).map(|position| {
-                column(rows.iter().map(|row| row.cells.get(position).unwrap_or(&Cell::Null)))
-            }),
-        );
+        params.push(Param::column(rows.iter().map(|row| row.head.version)));
+        params.push(Param::column(rows.iter().map(|row| row.head.created_at)));
+        params.push(Param::column(rows.iter().map(|row| row.head.updated_at)));
+        params.extend((0..table.columns.len()).map(|position| {
+            Param::column(rows.iter().map(|row| row.cells.get(position).unwrap_or(&Cell::Null)))
+        }));
     }
     if form.has_version() {
-        params.push(column(touches.iter().map(|touch| match touch.expect {
+        params.push(Param::column(touches.iter().map(|touch| match touch.expect {
             Expect::Version(version) => Some(version),
             Expect::Absent | Expect::Present | Expect::Any => None,
         })));
@@ -182,13 +180,6 @@ fn many<'a>(touches: &[Touch<'a>]) -> Step<'a> {
         table: Some(table.name),
         owners: Owners::Each(touches.iter().map(|touch| (touch.key, touch.owner)).collect()),
     }
-}
-
-fn column<'a, V>(values: impl Iterator<Item = V>) -> Param<'a>
-where
-    V: tokio_postgres::types::ToSql + Sync + Send + 'a,
-{
-    Param::own(values.collect::<Vec<V>>())
 }
 
 fn sweep<'a>(

@@ -118,7 +118,7 @@ impl Statements {
         let all = listed(columns(table), |column| format!("stored.\"{}\"", column.name));
         Self {
             get: format!("{select} WHERE {KEY}"),
-            get_many: format!("SELECT {all} FROM {given} JOIN \"{name}\" AS stored {JOINED}"),
+            get_many: format!("SELECT {all} FROM {given} JOIN \"{name}\" AS stored ON {MATCHED}"),
             forms: Form::ALL.into_iter().map(|form| (form, (one(table, form), many(table, form)))).collect(),
         }
     }
@@ -161,7 +161,6 @@ fn one(table: &Table, form: Form) -> String {
 }
 
 const CONFLICT: &str = r#"ON CONFLICT ("account_id", "id") DO"#;
-const JOINED: &str = r#"ON stored."account_id" = given."account_id" AND stored."id" = given."id""#;
 const MATCHED: &str = r#"stored."account_id" = given."account_id" AND stored."id" = given."id""#;
 const TOUCHED: &str = r#"stored."account_id", stored."id""#;
 
@@ -174,7 +173,7 @@ fn many(table: &Table, form: Form) -> String {
     let all = listed(columns(table), |column| format!("\"{}\"", column.name));
     let sets = listed(columns(table).skip(2), |Column { name, .. }| format!("\"{name}\" = given.\"{name}\""));
     let insert = format!("INSERT INTO \"{name}\" AS stored ({all}) SELECT {all} FROM {given} {CONFLICT}");
-    let select = format!("SELECT {TOUCHED} FROM {given} JOIN \"{name}\" AS stored {JOINED}{at}");
+    let select = format!("SELECT {TOUCHED} FROM {given} JOIN \"{name}\" AS stored ON {MATCHED}{at}");
     match form {
         Form::Nothing => String::new(),
         Form::Insert => format!("{insert} NOTHING RETURNING {TOUCHED}"),

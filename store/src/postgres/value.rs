@@ -50,6 +50,11 @@ impl<'a> Param<'a> {
         Self::Own(Box::new(value))
     }
 
+    /// A parameter that lists one value of each row.
+    pub fn column<V: ToSql + Sync + Send + 'a>(values: impl Iterator<Item = V>) -> Self {
+        Self::own(values.collect::<Vec<V>>())
+    }
+
     fn inner(&self) -> &(dyn ToSql + Sync) {
         match self {
             Self::Lent(value) => *value,
