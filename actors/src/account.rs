@@ -1,7 +1,7 @@
 //! The account actor: one per tenant and daemon, started on demand, retired when idle.
 //!
-//! Its handler starts actions and never waits for one: reads run beside each other, writes of the tenant one after
-//! another in the order of the mailbox.
+//! Its handler begins actions and never waits for one; what has to wait goes on as a task of its own. Reads run beside
+//! each other, writes of the tenant one after another in the order of the mailbox.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     action::{Asked, Envelope, Order, Tenant},
     services::accounts::{Account, Status},
     settings::Settings,
-    supervisor::spawn_task,
+    supervisor::{begin_task, spawn_task},
 };
 
 /// What an account actor is told.
@@ -92,16 +92,16 @@ impl AccountState {
             return;
         }
         let tenant = self.tenant(envelope.asked()).await;
-        let action = envelope.open(tenant);
+        let Some(rest) = begin_task("action", envelope.open(tenant)) else { return };
         if ordered {
             self.writing = true;
             let myself = myself.clone();
             spawn_task("action", async move {
-                action.await;
+                rest.await;
                 let _stopped_meanwhile = myself.cast(AccountMessage::Written);
             });
         } else {
-            spawn_task("action", action);
+            spawn_task("action", rest);
         }
     }
 }
@@ -142,7 +142,9 @@ impl Actor for AccountActor {
             }
             AccountMessage::Written => {
                 state.writing = false;
-                if let Some(next) = state.waiting.pop_front() {
+                while !state.writing
+                    && let Some(next) = state.waiting.pop_front()
+                {
                     state.start(&myself, next).await;
                 }
             }

@@ -2,11 +2,12 @@
 """Measures the daemon against its floors and peers, interleaved (ours, peer, ours, peer ...), and prints ratios.
 
 Only ratios taken in one run count: the machine's speed drifts. Every figure is the median of the rounds with the smallest
-and the largest beside it. Latency is taken at one connection, throughput by a closed loop of 16 connections (wrk).
+and the largest beside it. Latency is taken at a fixed rate, two fifths of the slower side's peak (h2load), throughput by a closed
+loop of 16 connections (wrk).
 
     bench.py [--rounds 5] [--seconds 3] [--write docs/performance.md] [GOAL ...]
 
-Expects release builds of sld, sl-js-host and the example `floor` in target/release, wrk and PostgreSQL on the machine.
+Expects release builds of sld, sl-js-host and the example `floor` in target/release, wrk, h2load and PostgreSQL on the machine.
 Peers are taken from $PEERS (default ~/.cache/peers) where they are; what is not there is said and left out.
 """
 
@@ -30,6 +31,7 @@ from kit import (
     goja_ms,
     host_call_ms,
     load,
+    paced,
     peer_figure,
     rate_and_cpu,
     script,
@@ -39,6 +41,8 @@ from kit import (
     wrk,
 )
 
+PARAMS, OWNER = '{"a":1,"b":2}', '{"owner":"o"}'
+
 
 class Bench:
     def __init__(self, rounds, seconds):
@@ -47,6 +51,10 @@ class Bench:
     def interleaved(self, *sides):
         """Each side in turn, round after round; a list of tuples."""
         return [tuple(side() for side in sides) for _ in range(self.rounds)]
+
+    def pace(self, *sides):
+        """Two fifths of the slower side's peak, in requests a second."""
+        return 0.4 * min(wrk(server.port, lua, 16, self.seconds)[0] for server, lua in sides)
 
     def start(self):
         """Daemon ready, and resident before the first function."""
@@ -64,23 +72,24 @@ class Bench:
         with sld() as ours, floor() as bare:
             api = Api(ours.port)
             account = api.account()
-            fresh = script("POST", [(api.function(account, "trivial", TRIVIAL), '{"a":1,"b":2}')])
-            kept = script("POST", [(api.function(account, "kept", TRIVIAL, keep_context=True), '{"a":1,"b":2}')])
-            post = script("POST", [("/memory", '{"owner":"o"}')])
-            wrk(ours.port, fresh, 16, 1)
-            bare_call = host_call_ms()
+            trivial = api.function(account, "trivial", TRIVIAL)
+            fresh = script("POST", [(trivial, PARAMS)])
+            kept = script("POST", [(api.function(account, "kept", TRIVIAL, keep_context=True), PARAMS)])
+            post = script("POST", [("/memory", OWNER)])
+            bare_call, rate = host_call_ms(), self.pace((ours, fresh), (bare, post))
             pairs = self.interleaved(
-                lambda: wrk(ours.port, fresh, 1, self.seconds)[1] - bare_call,
-                lambda: wrk(bare.port, post, 1, self.seconds)[1],
-            )
-            self.table.ratio("1", "overhead of execute p50 / bare POST p50, in memory", 5, pairs, "ms")
+                lambda: [part - bare_call for part in paced(ours.port, trivial, PARAMS, rate, self.seconds)],
+                lambda: paced(bare.port, "/memory", OWNER, rate, self.seconds))
+            halves = [(mine[0], theirs[0]) for mine, theirs in pairs]
+            self.table.ratio("1", "overhead of execute p50 / bare POST p50, in memory", 5, halves, "ms")
+            self.table.figure("1", "overhead of execute p99, in memory", 10, [mine[1] for mine, _ in pairs], "ms")
             pairs = self.interleaved(
                 lambda: rate_and_cpu(ours, fresh, self.seconds), lambda: rate_and_cpu(bare, post, self.seconds))
             self.table.ratio("1", "CPU of execute / bare POST", None, [(a[1], b[1]) for a, b in pairs], "ms")
             worker = workerd()
             if worker:
                 with worker:
-                    lua = script("POST", [("/f", '{"a":1,"b":2}')])
+                    lua = script("POST", [("/f", PARAMS)])
                     runs = self.interleaved(
                         lambda: wrk(ours.port, fresh, 16, self.seconds)[0],
                         lambda: wrk(ours.port, kept, 16, self.seconds)[0],
@@ -93,12 +102,14 @@ class Bench:
         """Goal 1 on PostgreSQL: a trivial function against a bare INSERT."""
         with Postgres() as database, sld(database.fresh("ours")) as ours, floor(database.fresh("floor")) as bare:
             api = Api(ours.port)
-            lua = script("POST", [(api.function(api.account(), "trivial", TRIVIAL), '{"a":1,"b":2}')])
-            insert = script("POST", [("/item", '{"owner":"o"}')])
-            wrk(ours.port, lua, 16, 1)
+            trivial = api.function(api.account(), "trivial", TRIVIAL)
+            rate = self.pace((ours, script("POST", [(trivial, PARAMS)])), (bare, script("POST", [("/item", OWNER)])))
             pairs = self.interleaved(
-                lambda: wrk(ours.port, lua, 1, self.seconds)[1], lambda: wrk(bare.port, insert, 1, self.seconds)[1])
-            self.table.ratio("1", "execute p50 / bare INSERT p50, PostgreSQL", 2, pairs, "ms")
+                lambda: paced(ours.port, trivial, PARAMS, rate, self.seconds),
+                lambda: paced(bare.port, "/item", OWNER, rate, self.seconds))
+            halves = [(mine[0], theirs[0]) for mine, theirs in pairs]
+            self.table.ratio("1", "execute p50 / bare INSERT p50, PostgreSQL", 2, halves, "ms")
+            self.table.figure("1", "execute p99, PostgreSQL", None, [mine[1] for mine, _ in pairs], "ms")
 
     def cold(self):
         """Goal 3: the first call of a new tenant's function, from a warm pool."""

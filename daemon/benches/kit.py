@@ -233,6 +233,25 @@ def rate_and_cpu(server, lua, seconds):
     return rate, (server.cpu() - before) * 1000 / (rate * seconds)
 
 
+def paced(port, path, body, rate, seconds):
+    """p50 and p99 in milliseconds of POST at a fixed rate over one connection; an answer that is no success ends the run."""
+    binary = shutil.which("h2load") or str(PEERS / "deb/root/usr/bin/h2load")
+    env = {**os.environ, "LD_LIBRARY_PATH": str(PEERS / "deb/root/usr/lib/x86_64-linux-gnu")}
+    with tempfile.TemporaryDirectory() as folder:
+        file, log = Path(folder, "body"), Path(folder, "log")
+        file.write_text(body)
+        subprocess.run([binary, "--h1", "-t1", "-c1", f"--rps={rate:.1f}", f"--duration={seconds}", f"--data={file}",
+                        f"--log-file={log}", "--header=content-type: application/json",
+                        f"--header=authorization: Bearer {TOKEN}", f"http://127.0.0.1:{port}{path}"],
+                       env=env, check=True, stdout=subprocess.DEVNULL)
+        answers = [line.split("\t") for line in log.read_text().splitlines()]
+    failed = [status for _, status, _ in answers if not status.startswith("2")]
+    if failed or not answers:
+        sys.exit(f"{len(failed)} of {len(answers)} answers are no success: {failed[:3]}")
+    quantiles = statistics.quantiles((int(micros) / 1000 for _, _, micros in answers), n=100)
+    return quantiles[49], quantiles[98]
+
+
 def load(port, lua, seconds):
     """A load that runs beside the block and ends with it."""
     binary = shutil.which("wrk") or str(PEERS / "deb/root/usr/bin/wrk")

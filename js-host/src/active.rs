@@ -2,7 +2,8 @@
 
 use crate::{link::Link, timers::Timers, watch::Verdict, watch::Watch};
 use sl_js_protocol::{
-    Action, FetchRequest, LimitKind, Log, LogLevel, MAX_ACTIONS, MAX_FRAME_BYTES, RunId, RunLimits, ToDaemon,
+    Action, FetchRequest, Frame, LimitKind, Log, LogLevel, MAX_ACTIONS, MAX_FRAME_BYTES, RunId, RunLimits,
+    ToDaemon,
 };
 use std::{
     cell::{RefCell, RefMut},
@@ -43,6 +44,10 @@ pub struct Active {
     pub unhandled: Vec<Rejection>,
     /// Something was refused, perhaps with an error of V8's own making.
     pub refused: bool,
+    /// What it runs in, once it has begun.
+    pub context: Option<v8::Global<v8::Context>>,
+    /// Where it was when it was told to stop.
+    pub stopped_at: Vec<Frame>,
     /// The body of the answer that is being handed over.
     pub body: Vec<u8>,
 }
@@ -68,6 +73,8 @@ impl Shared {
             uncaught: None,
             unhandled: Vec::new(),
             refused: false,
+            context: None,
+            stopped_at: Vec::new(),
             body: Vec::new(),
         };
         *self.active.borrow_mut() = Some(active);

@@ -12,7 +12,8 @@ use crate::{
     watch::{Verdict, Watch},
 };
 use sl_js_protocol::{
-    CodeKey, Compile, CompileFault, Compiled, Done, Ending, LimitKind, Run, RunId, RunLimits, Source, Usage,
+    CodeKey, Compile, CompileFault, Compiled, Done, Ending, Frame, LimitKind, Run, RunId, RunLimits, Source,
+    Usage,
 };
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
@@ -39,6 +40,13 @@ pub struct Kept {
     pub realm: Realm,
     pub function: v8::Global<v8::Value>,
     pub is_module: bool,
+}
+
+/// What is known of a run when it is over.
+struct Finished {
+    verdict: Option<Verdict>,
+    stopped_at: Vec<Frame>,
+    usage: Usage,
 }
 
 /// More functions than this do not keep their realms in one host.
@@ -89,7 +97,7 @@ impl Engine {
     pub fn compile(&mut self, compile: &Compile) -> Compiled {
         let room = self.begin(compile.id, &compile.limits);
         let outcome = room.compile(&compile.source).map(drop);
-        let (verdict, _) = self.finish();
+        let Finished { verdict, .. } = self.finish();
         let fault = match (verdict, outcome) {
             (Some(verdict), _) => Some(stopped(verdict)),
             (None, Ok(())) => None,
@@ -105,8 +113,8 @@ impl Engine {
         let room = self.begin(run.id, &run.limits);
         let ending = room.run(&shared, run);
         let actions = shared.active().map(|mut active| std::mem::take(&mut active.actions));
-        let (verdict, usage) = self.finish();
-        let ending = verdict.map_or(ending, Verdict::ending);
+        let Finished { verdict, stopped_at, usage } = self.finish();
+        let ending = verdict.map_or(ending, |verdict| verdict.ending(stopped_at));
         let returned = matches!(ending, Ending::Returned { .. });
         let leaving = verdict.is_some_and(spoils);
         Done {
@@ -134,15 +142,15 @@ impl Engine {
     }
 
     /// Ends what was begun: nothing of it runs any further.
-    fn finish(&mut self) -> (Option<Verdict>, Usage) {
+    fn finish(&mut self) -> Finished {
         let (verdict, mut usage) = self.watch.disarm();
-        drop(self.shared.end());
+        let stopped_at = self.shared.end().map(|active| active.stopped_at).unwrap_or_default();
         if let Some(room) = &mut self.room {
             room.clear_microtasks();
             usage.heap_peak_bytes = heap::take_peak(&mut room.isolate);
             usage.buffer_peak_bytes = room.buffers.peak();
         }
-        (verdict, usage)
+        Finished { verdict, stopped_at, usage }
     }
 }
 
@@ -229,7 +237,7 @@ fn spoils(verdict: Verdict) -> bool {
 }
 
 fn stopped(verdict: Verdict) -> CompileFault {
-    let code = verdict.ending().code().unwrap_or("stopped");
+    let code = verdict.ending(Vec::new()).code().unwrap_or("stopped");
     CompileFault {
         class: "LimitError".to_owned(),
         message: format!("Compiling {SOURCE_NAME} was stopped: {code}"),

@@ -86,7 +86,17 @@ fn as_text(scope: &v8::PinScope, value: v8::Local<v8::Value>) -> String {
 }
 
 fn stack(scope: &v8::PinScope, error: v8::Local<v8::Value>) -> Vec<Frame> {
-    let Some(trace) = v8::Exception::get_stack_trace(scope, error) else { return Vec::new() };
+    v8::Exception::get_stack_trace(scope, error).map(|trace| frames(scope, trace)).unwrap_or_default()
+}
+
+/// Where tenant code is now, innermost first.
+pub fn here(scope: &v8::PinScope) -> Vec<Frame> {
+    v8::StackTrace::current_stack_trace(scope, MOST_FRAMES)
+        .map(|trace| frames(scope, trace))
+        .unwrap_or_default()
+}
+
+fn frames(scope: &v8::PinScope, trace: v8::Local<v8::StackTrace>) -> Vec<Frame> {
     (0..trace.get_frame_count())
         .filter_map(|at| trace.get_frame(scope, at))
         .filter(|frame| is_tenants(scope, frame))

@@ -17,6 +17,7 @@ mod heap;
 mod isolate;
 mod link;
 mod natives;
+mod place;
 mod probe;
 mod realm;
 mod run;

@@ -76,6 +76,9 @@ struct Driver<'a> {
 impl Driver<'_> {
     /// Tells the prelude what this run has.
     fn begin(&self, scope: &mut v8::PinScope) -> Result<(), Stop> {
+        if let Some(mut active) = self.shared.active() {
+            active.context = Some(self.realm.context.clone());
+        }
         self.arguments(scope)
             .and_then(|arguments| self.realm.call(scope, Entry::Begin, &arguments))
             .map(drop)

@@ -1,8 +1,8 @@
 //! Whoever runs tenant code is watched from a second thread: CPU time, time, resident memory, cancelling. What goes
 //! too far is told to stop; what does not stop is answered for, and the process ends.
 
-use crate::{exit, link::Link};
-use sl_js_protocol::{Done, Ending, LimitHit, LimitKind, RunId, RunLimits, ToDaemon, ToHost, Usage};
+use crate::{exit, link::Link, place};
+use sl_js_protocol::{Done, Ending, Frame, LimitHit, LimitKind, RunId, RunLimits, ToDaemon, ToHost, Usage};
 use std::{
     fs::File,
     os::unix::fs::FileExt,
@@ -12,8 +12,11 @@ use std::{
 
 /// How often a running function is looked at.
 const TICK: Duration = Duration::from_millis(5);
-/// How long the watch keeps looking after the last run, before it sleeps until the next one.
-const LINGER: u32 = 200;
+/// So many looks that find nothing new the watch takes after the last run, before it sleeps until the next one: while
+/// runs follow each other closely, none of them has to wake it.
+const LINGER: u32 = 4;
+/// How long tenant code may take to tell where it is, before it is stopped without.
+const TO_TELL: Duration = Duration::from_millis(5);
 /// How long tenant code may take to stop once it was told to.
 const GRACE: Duration = Duration::from_millis(100);
 /// The same where memory is what it takes too much of.
@@ -27,9 +30,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub fn ending(self) -> Ending {
+    /// How a run ends that was told this while it was at this place.
+    pub fn ending(self, stack: Vec<Frame>) -> Ending {
         match self {
-            Self::Limit(limit, bound) => Ending::Limit(LimitHit { limit, bound, stack: Vec::new() }),
+            Self::Limit(limit, bound) => Ending::Limit(LimitHit { limit, bound, stack }),
             Self::Cancelled => Ending::Cancelled,
         }
     }
@@ -47,6 +51,7 @@ struct State {
     /// A cancel that came before its run.
     cancelled: Option<RunId>,
     sleeping: bool,
+    runs: u64,
 }
 
 struct Armed {
@@ -66,7 +71,7 @@ impl Armed {
         if self.verdict.is_none() {
             self.verdict = Some((verdict, Instant::now()));
         }
-        self.handle.terminate_execution();
+        place::stop(&self.handle);
     }
 }
 
@@ -98,6 +103,7 @@ impl Watch {
             armed.judge(Verdict::Cancelled);
         }
         state.armed = Some(armed);
+        state.runs += 1;
         if state.sleeping {
             self.begun.notify_one();
         }
@@ -182,7 +188,7 @@ impl Watch {
 fn last_words(armed: &Armed, verdict: Verdict) -> Done {
     Done {
         run: armed.run,
-        ending: verdict.ending(),
+        ending: verdict.ending(Vec::new()),
         actions: Vec::new(),
         usage: Usage { wall: armed.begun.elapsed(), ..Usage::default() },
         leaving: true,
@@ -219,13 +225,13 @@ impl Watcher {
 
     /// Watches for the life of the process.
     pub fn run(&self) -> ! {
-        let mut idle = 0;
+        let (mut idle, mut seen) = (0, 0);
         loop {
             std::thread::sleep(self.check());
-            idle += 1;
-            if self.watch.state().armed.is_some() {
-                idle = 0;
-            } else if idle > LINGER {
+            let runs = self.watch.state().runs;
+            idle = if runs == seen { idle + 1 } else { 0 };
+            seen = runs;
+            if idle >= LINGER {
                 self.watch.sleep_until_armed();
             }
         }
@@ -242,8 +248,11 @@ impl Watcher {
         let Some(armed) = &mut state.armed else { return TICK };
         let now = Instant::now();
         if let Some((verdict, since)) = armed.verdict {
-            self.insist(armed, verdict, now.duration_since(since), resident);
-            armed.handle.terminate_execution();
+            let since = now.duration_since(since);
+            self.insist(armed, verdict, since, resident);
+            if since >= TO_TELL {
+                armed.handle.terminate_execution();
+            }
             return Duration::from_millis(1);
         }
         let cpu_left = (armed.cpu_begun + armed.cpu.0).saturating_sub(self.clock.now());

@@ -87,6 +87,9 @@ fn cell(table: &Table, column: &Column, cell: &mut Cell) -> Result<(), Fault> {
             "nul_character",
             format!("{} must not contain U+0000", column.name),
         )),
+        Cell::Text(text) if column.kind == Kind::Word && !is_word(text) => {
+            Err(Fault::internal(format!("{}.{} has words, not {text:?}", table.name, column.name)))
+        }
         Cell::Time(time) if column.kind == Kind::Time => {
             *time = time.trunc_subsecs(6);
             Ok(())
@@ -101,12 +104,18 @@ const fn holds(kind: Kind, cell: &Cell) -> bool {
         (kind, cell),
         (Kind::Bool, Cell::Bool(_))
             | (Kind::Int, Cell::Int(_))
-            | (Kind::Text, Cell::Text(_))
+            | (Kind::Text | Kind::Word, Cell::Text(_))
             | (Kind::Uuid, Cell::Uuid(_))
             | (Kind::Time, Cell::Time(_))
             | (Kind::Bytes, Cell::Bytes(_))
             | (Kind::Json, Cell::Json(_))
     )
+}
+
+/// Whether a text can stand in a column of words: up to 63 small letters, digits and underscores.
+pub fn is_word(text: &str) -> bool {
+    let among = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..64).contains(&text.len()) && text.bytes().all(among)
 }
 
 const fn visible(character: char) -> char {

@@ -39,6 +39,9 @@ pub enum Kind {
     Int,
     /// `text`.
     Text,
+    /// `text` of a few words of the program's own, such as a status. Statements name the words they look for, so that an
+    /// index over the rows at some of them serves.
+    Word,
     /// `uuid`.
     Uuid,
     /// `timestamptz`.

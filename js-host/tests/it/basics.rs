@@ -326,6 +326,38 @@ fn limits_are_told_with_their_bounds() {
     assert_eq!(hit(grow, |limits| limits.heap_bytes = 16 << 20), (LimitKind::Heap, 16 << 20));
 }
 
+#[test]
+fn a_limit_tells_where_it_was_hit() {
+    let mut host = Host::spawn();
+    let mut place = |source: &str, change: fn(&mut RunLimits)| {
+        let mut run = host.ask(source);
+        change(&mut run.limits);
+        let outcome = host.try_perform(run, &mut |request| panic!("{request:?}"));
+        match outcome.unwrap_or_else(|| panic!("no answer: {source}")).done.ending {
+            Ending::Limit(hit) => {
+                hit.stack.iter().map(|frame| (frame.function.clone(), frame.line)).collect::<Vec<_>>()
+            }
+            other => panic!("{source}: {other:?}"),
+        }
+    };
+    let within = |line: u32| vec![("spin".to_owned(), line), ("outer".to_owned(), 3)];
+    let source = |body: &str| {
+        format!("(p) => {{ const spin = () => {{ {body} }};\nfunction outer() {{\nspin(); }}\nouter(); }}")
+    };
+    let looping = source("for (;;);");
+    let found = place(&looping, |limits| limits.cpu = Duration::from_millis(20));
+    assert_eq!(found.get(..2), Some(&within(1)[..]), "{found:?}");
+    let found = place(&looping, |limits| limits.wall = Duration::from_millis(20));
+    assert_eq!(found.get(..2), Some(&within(1)[..]), "{found:?}");
+    let logging = source("for (;;) console.log('12345');");
+    let found = place(&logging, |limits| limits.log_lines = 3);
+    assert_eq!(found.get(..2), Some(&within(1)[..]), "{found:?}");
+    let waiting = place("async () => new Promise(() => setTimeout(() => {}, 1e6))", |limits| {
+        limits.wall = Duration::from_millis(20);
+    });
+    assert_eq!(waiting, [], "nothing of it runs while it waits");
+}
+
 /// A limit that tenant code can live with: the error is caught, and the run goes on.
 #[test]
 fn a_refused_buffer_can_be_caught() {

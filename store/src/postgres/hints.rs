@@ -21,7 +21,7 @@ use crate::{Batch, Clock as _, Hint, SystemClock, Write, backend::SOON};
 /// How many hints a slow watcher may fall behind before it loses some.
 const CAPACITY: usize = 4096;
 
-/// The least time between two notifications.
+/// How long hints are collected into one notification.
 const SPACING: Duration = Duration::from_millis(5);
 
 /// How long the listener waits before it connects again.
@@ -55,12 +55,8 @@ impl Hints {
         self.local.subscribe()
     }
 
-    /// Tells what a committed group may have changed; items of the duties `given_back` were released or put off.
-    pub fn committed(&self, batches: &[&Batch], given_back: &[String]) {
-        let mut told: BTreeSet<String> = given_back.iter().map(|duty| format!("work {duty}")).collect();
-        for batch in batches {
-            told.extend(of(batch));
-        }
+    /// Tells lines of [`what_changed`].
+    pub fn tell_all(&self, mut told: BTreeSet<String>) {
         for line in &told {
             self.tell(line);
         }
@@ -77,17 +73,18 @@ impl Hints {
         }
     }
 
-    /// Sends what is waiting to other daemons, for ever.
+    /// Sends what is waiting to other daemons, for ever. What comes first waits too: the answers to whoever committed go
+    /// before it.
     pub async fn notify(self, pool: Pool) {
         loop {
             self.wake.notified().await;
+            tokio::time::sleep(SPACING).await;
             let lines = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
             for text in texts(self.sender, lines) {
                 if let Err(error) = notify(&pool, &text).await {
                     tracing::debug!(error, "A notification was not sent; other daemons find out by polling");
                 }
             }
-            tokio::time::sleep(SPACING).await;
         }
     }
 
@@ -160,6 +157,12 @@ async fn notify(pool: &Pool, text: &str) -> Result<(), String> {
 }
 
 const EVENTS: &str = "events";
+
+/// What a group may have changed, as lines; items of the duties `given_back` were released or put off.
+pub fn what_changed(batches: &[&Batch], given_back: &[String]) -> BTreeSet<String> {
+    let given_back = given_back.iter().map(|duty| format!("work {duty}"));
+    given_back.chain(batches.iter().flat_map(|batch| of(batch))).collect()
+}
 
 /// What a batch may have changed, as lines.
 fn of(batch: &Batch) -> impl Iterator<Item = String> {

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     again, failure,
     group::{Group, MAX_GROUP},
-    hints::Hints,
+    hints::{Hints, what_changed},
     transaction::{self, Outcome},
 };
 use crate::{Batch, Fault};
@@ -113,8 +113,9 @@ async fn settle(pool: &Pool, hints: &Hints, together: Vec<Pending>) -> Vec<(Pend
             Vec::new()
         }
         Ok(Outcome::Committed(given_back)) => {
-            hints.committed(&batches, &given_back);
+            let changed = what_changed(&batches, &given_back);
             answer(together, &Ok(()));
+            hints.tell_all(changed);
             Vec::new()
         }
         Ok(Outcome::Undone(fault) | Outcome::Unknown(_, fault)) | Err(fault) => {

@@ -252,7 +252,7 @@ fn counts<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
 
 fn count(guard: &Guard, owners: Vec<usize>) -> Option<Step<'_>> {
     let Guard::AtMost { table, account, filters, limit, setting } = guard else { return None };
-    let mut condition = Condition::within(account, filters);
+    let mut condition = Condition::within(table, account, filters);
     let bound = usize::try_from(*limit).unwrap_or(usize::MAX);
     let bound = condition.number(bound);
     let (name, chosen) = (table.name, &condition.text);

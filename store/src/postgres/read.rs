@@ -39,7 +39,7 @@ pub async fn list(client: &Client, table: &'static Table, query: &Query) -> Resu
     if let Some(id) = &query.after {
         condition.compare("id", after, Place::Uuid(id));
     }
-    condition.filters(&query.filters);
+    condition.filters(table, &query.filters);
     let limit = condition.number(query.limit);
     let select = select(table);
     let text = format!(
@@ -61,7 +61,7 @@ pub async fn count(
     if let Some(account) = &account {
         condition.compare("account_id", "=", Place::Uuid(account));
     }
-    condition.filters(filters);
+    condition.filters(table, filters);
     let text = format!("SELECT count(*) FROM \"{}\"{}", table.name, condition.text);
     number(rows(client, &text, condition.params()).await?.first(), 0)
 }

@@ -189,7 +189,7 @@ fn sweep<'a>(
     limit: usize,
     owner: usize,
 ) -> Step<'a> {
-    let mut condition = Condition::within(account, filters);
+    let mut condition = Condition::within(table, account, filters);
     let limit = condition.number(limit);
     let (name, chosen) = (table.name, &condition.text);
     let text = format!(

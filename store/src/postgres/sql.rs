@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt::Write as _};
 
 use super::value::Param;
-use crate::{Cell, Column, Expect, Filter, Kind, Table};
+use crate::{Cell, Column, Expect, Filter, Kind, Table, check};
 
 /// What a statement does to rows that are named by their keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -205,7 +205,7 @@ const fn type_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Bool => "boolean",
         Kind::Int => "bigint",
-        Kind::Text => "text",
+        Kind::Text | Kind::Word => "text",
         Kind::Uuid => "uuid",
         Kind::Time => "timestamptz",
         Kind::Bytes => "bytea",
@@ -267,10 +267,10 @@ impl<'a> Place<'a> {
 
 impl<'a> Condition<'a> {
     /// The rows of one account that match.
-    pub fn within(account: &'a uuid::Uuid, filters: &'a [Filter]) -> Self {
+    pub fn within(table: &Table, account: &'a uuid::Uuid, filters: &'a [Filter]) -> Self {
         let mut condition = Self::default();
         condition.compare("account_id", "=", Place::Uuid(account));
-        condition.filters(filters);
+        condition.filters(table, filters);
         condition
     }
 
@@ -295,8 +295,12 @@ impl<'a> Condition<'a> {
     }
 
     /// Adds all filters.
-    pub fn filters(&mut self, filters: &'a [Filter]) {
+    pub fn filters(&mut self, table: &Table, filters: &'a [Filter]) {
         for filter in filters {
+            if let Some(named) = named(table, filter) {
+                self.and(&named);
+                continue;
+            }
             match filter {
                 Filter::Equal(column, Cell::Null) => {
                     let word = self.word();
@@ -319,6 +323,30 @@ impl<'a> Condition<'a> {
     const fn word(&self) -> &'static str {
         if self.text.is_empty() { " WHERE" } else { " AND" }
     }
+}
+
+/// A condition that names what it looks for, without parameters: plans are made without knowing those, and an index over
+/// some of a table's rows serves only a statement that says that it looks for no others.
+fn named(table: &Table, filter: &Filter) -> Option<String> {
+    match filter {
+        Filter::Equal(column, Cell::Bool(true)) => Some(format!("\"{column}\"")),
+        Filter::Equal(column, Cell::Bool(false)) => Some(format!("NOT \"{column}\"")),
+        Filter::Equal(column, cell) => in_words(table, column, std::slice::from_ref(cell)),
+        Filter::In(column, cells) => in_words(table, column, cells),
+        Filter::Before(..) | Filter::Since(..) => None,
+    }
+}
+
+fn in_words(table: &Table, column: &str, cells: &[Cell]) -> Option<String> {
+    if table.kind(column) != Some(Kind::Word) || cells.is_empty() {
+        return None;
+    }
+    let word = |cell: &Cell| match cell {
+        Cell::Text(text) if check::is_word(text) => Some(format!("'{text}'")),
+        _ => None,
+    };
+    let words = cells.iter().map(word).collect::<Option<Vec<_>>>()?;
+    Some(format!("\"{column}\" IN ({})", words.join(", ")))
 }
 
 /// `SELECT` of all columns.

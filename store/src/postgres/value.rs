@@ -135,7 +135,7 @@ fn read_cell(row: &SqlRow, position: usize, kind: Kind) -> Result<Cell, Fault> {
     Ok(match kind {
         Kind::Bool => read::<Option<bool>>(row, position)?.into(),
         Kind::Int => read::<Option<i64>>(row, position)?.into(),
-        Kind::Text => read::<Option<String>>(row, position)?.into(),
+        Kind::Text | Kind::Word => read::<Option<String>>(row, position)?.into(),
         Kind::Uuid => read::<Option<Uuid>>(row, position)?.into(),
         Kind::Time => read::<Option<DateTime<Utc>>>(row, position)?.into(),
         Kind::Bytes => read::<Option<Vec<u8>>>(row, position)?.into(),

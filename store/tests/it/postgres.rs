@@ -1,10 +1,14 @@
+use std::time::Duration;
+
+use chrono::Utc;
 use sl_store::{
-    Entity as _,
+    Batch, Entity as _, Filter, Query,
     testing::{
         conformance::{Part, Subject, Thing},
         postgres::{Database, differences},
     },
 };
+use uuid::Uuid;
 
 async fn subject() -> Subject {
     let database = Database::fresh().await;
@@ -36,5 +40,42 @@ async fn tables_made_from_their_description_agree_with_it() {
         let after = differences(&admin, &tables).await;
         let new: Vec<&String> = after.iter().filter(|difference| !before.contains(difference)).collect();
         assert!(new.len() == 1 && new[0].contains(told), "{change}: {new:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_index_over_some_words_serves_whoever_asks_for_those() {
+    let database = Database::fresh().await;
+    database.create(&[Thing::TABLE]).await;
+    let admin = database.admin().await;
+    admin
+        .run("CREATE INDEX some_words ON conformance_things (account_id, id) WHERE color IN ('red', 'green')")
+        .await;
+    admin.run("CREATE INDEX the_ready ON conformance_things (account_id, id) WHERE ready").await;
+    let (store, account) = (database.store().await, Uuid::from_u128(1));
+    for id in 0..300 {
+        let (color, ready) = if id == 7 { ("red", true) } else { ("blue", false) };
+        let thing = Thing {
+            color: Some(color.to_owned()),
+            ready,
+            ..Thing::new(account, Uuid::from_u128(id), Utc::now(), &id.to_string())
+        };
+        store.commit(Batch::new().insert(&thing).clone()).await.unwrap();
+    }
+    admin.run("ANALYZE conformance_things").await;
+    for asked in [
+        Query::of(account).equal("color", "red"),
+        Query::of(account).filter(Filter::In("color", vec!["red".into(), "green".into()])),
+        Query::of(account).equal("ready", true),
+    ] {
+        assert_eq!(store.list::<Thing>(asked).await.unwrap().len(), 1);
+    }
+    drop(store);
+    let scans =
+        |index: &str| format!("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '{index}'");
+    for (index, times) in [("some_words", 2), ("the_ready", 1)] {
+        while admin.number(&scans(index)).await < times {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }

@@ -83,7 +83,7 @@ impl Entity for Account {
         columns: &[
             Column::new("owner", Kind::Text),
             Column::new("metadata", Kind::Json),
-            Column::new("status", Kind::Text),
+            Column::new("status", Kind::Word),
             Column::new("limits", Kind::Json),
         ],
         uniques: &[],

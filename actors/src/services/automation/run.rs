@@ -184,7 +184,7 @@ impl Entity for Run {
             Column::nullable("slot", Kind::Time),
             Column::nullable("event", Kind::Text),
             Column::new("actor", Kind::Text),
-            Column::new("status", Kind::Text),
+            Column::new("status", Kind::Word),
             Column::nullable("phase", Kind::Text),
             Column::new("params", Kind::Json),
             Column::nullable("check_execution_id", Kind::Uuid),

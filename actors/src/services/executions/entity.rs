@@ -162,7 +162,7 @@ impl Entity for Execution {
             Column::nullable("trigger_id", Kind::Uuid),
             Column::new("actor", Kind::Text),
             Column::nullable("request_id", Kind::Text),
-            Column::new("status", Kind::Text),
+            Column::new("status", Kind::Word),
             Column::new("input", Kind::Text),
             Column::nullable("output", Kind::Text),
             Column::new("logs", Kind::Text),

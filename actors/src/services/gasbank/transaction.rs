@@ -221,7 +221,7 @@ impl Entity for GasTransaction {
         columns: &[
             Column::new("gas_account_id", Kind::Uuid),
             Column::new("direction", Kind::Text),
-            Column::new("status", Kind::Text),
+            Column::new("status", Kind::Word),
             Column::new("amount", Kind::Int),
             Column::nullable("chain_id", Kind::Text),
             Column::nullable("from_address", Kind::Text),

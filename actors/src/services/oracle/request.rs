@@ -197,7 +197,7 @@ impl Entity for OracleRequest {
         noun: "oracle request",
         columns: &[
             Column::new("question", Kind::Json),
-            Column::new("status", Kind::Text),
+            Column::new("status", Kind::Word),
             Column::nullable("result", Kind::Json),
             Column::nullable("error", Kind::Text),
             Column::new("answers", Kind::Json),

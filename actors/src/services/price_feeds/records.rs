@@ -283,7 +283,7 @@ impl Entity for PriceRound {
         columns: &[
             Column::new("feed_id", Kind::Uuid),
             Column::new("number", Kind::Int),
-            Column::new("status", Kind::Text),
+            Column::new("status", Kind::Word),
             Column::new("content", Kind::Json),
             Column::nullable("closed_at", Kind::Time),
         ],

@@ -169,7 +169,7 @@ impl Entity for Delivery {
             Column::new("cause", Kind::Text),
             Column::nullable("source", Kind::Text),
             Column::new("actor", Kind::Text),
-            Column::new("status", Kind::Text),
+            Column::new("status", Kind::Word),
             Column::new("input", Kind::Json),
             Column::nullable("redelivery_of", Kind::Uuid),
             Column::nullable("execution_id", Kind::Uuid),

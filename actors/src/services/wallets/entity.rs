@@ -73,7 +73,7 @@ impl Entity for Wallet {
             Column::new("label", Kind::Text),
             Column::new("public_keys", Kind::Json),
             Column::new("threshold", Kind::Int),
-            Column::new("status", Kind::Text),
+            Column::new("status", Kind::Word),
             Column::nullable("challenge", Kind::Json),
             Column::nullable("proved_at", Kind::Time),
         ],

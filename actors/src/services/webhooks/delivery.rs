@@ -225,7 +225,7 @@ impl Entity for WebhookDelivery {
             Column::new("event_id", Kind::Text),
             Column::new("kind", Kind::Text),
             Column::new("body", Kind::Text),
-            Column::new("status", Kind::Text),
+            Column::new("status", Kind::Word),
             Column::new("attempts", Kind::Int),
             Column::nullable("reason", Kind::Text),
             Column::nullable("completed_at", Kind::Time),

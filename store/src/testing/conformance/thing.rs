@@ -68,7 +68,7 @@ impl Entity for Thing {
         noun: "thing",
         columns: &[
             Column::new("name", Kind::Text),
-            Column::nullable("color", Kind::Text),
+            Column::nullable("color", Kind::Word),
             Column::nullable("group", Kind::Uuid),
             Column::nullable("slot", Kind::Int),
             Column::new("size", Kind::Int),
@@ -148,7 +148,7 @@ impl Entity for Thing {
         let empty = Self::new(account, Uuid::from_u128(1), now, "");
         let full = Self {
             name: "ÄÖ 漢字 \u{1F600} ' \" \\ % _".to_owned(),
-            color: Some(String::new()),
+            color: Some("x".to_owned()),
             group: Some(Uuid::max()),
             slot: Some(i64::MIN),
             size: i64::MAX,

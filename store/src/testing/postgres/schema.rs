@@ -66,7 +66,7 @@ const fn sql_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Bool => "boolean",
         Kind::Int => "bigint",
-        Kind::Text => "text",
+        Kind::Text | Kind::Word => "text",
         Kind::Uuid => "uuid",
         Kind::Time => "timestamp with time zone",
         Kind::Bytes => "bytea",
