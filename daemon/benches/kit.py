@@ -234,13 +234,17 @@ def rate_and_cpu(server, lua, seconds):
 
 
 def paced(port, path, body, rate, seconds):
-    """p50 and p99 in milliseconds of POST at a fixed rate over one connection; an answer that is no success ends the run."""
+    """p50 and p99 in milliseconds of POST at a fixed rate, evenly spaced over a hundred connections; an answer that is no
+    success ends the run."""
     binary = shutil.which("h2load") or str(PEERS / "deb/root/usr/bin/h2load")
     env = {**os.environ, "LD_LIBRARY_PATH": str(PEERS / "deb/root/usr/lib/x86_64-linux-gnu")}
     with tempfile.TemporaryDirectory() as folder:
         file, log = Path(folder, "body"), Path(folder, "log")
         file.write_text(body)
-        subprocess.run([binary, "--h1", "-t1", "-c1", f"--rps={rate:.1f}", f"--duration={seconds}", f"--data={file}",
+        # One connection after another begins, and each then asks once in as long as it takes all of them to begin.
+        spacing = max(1, round(1000 / rate))
+        subprocess.run([binary, "--h1", "-t1", "-c100", "-r1", f"--rate-period={spacing}ms", f"--rps={10 / spacing:.3f}",
+                        f"-n{100 * round(seconds * 10 / spacing)}", f"--data={file}",
                         f"--log-file={log}", "--header=content-type: application/json",
                         f"--header=authorization: Bearer {TOKEN}", f"http://127.0.0.1:{port}{path}"],
                        env=env, check=True, stdout=subprocess.DEVNULL)

@@ -29,7 +29,7 @@ pub struct Engine {
 struct Room {
     codes: Codes,
     kept: HashMap<CodeKey, Kept>,
-    spare: Option<Realm>,
+    spares: Vec<Realm>,
     buffers: Arc<Buffers>,
     shape: Shape,
     isolate: v8::OwnedIsolate,
@@ -63,13 +63,20 @@ impl Engine {
         engine
     }
 
-    /// Makes the next run's realm before it is needed.
-    pub fn prepare(&mut self) {
-        if let Some(room) = &mut self.room
-            && room.spare.is_none()
-        {
-            room.spare = Realm::new(&mut room.isolate);
+    /// Makes a realm before it is needed; answers whether there is room for another.
+    pub fn prepare(&mut self) -> bool {
+        let Some(room) = &mut self.room else { return false };
+        let most = room.shape.spares();
+        if room.spares.len() < most {
+            let Some(realm) = Realm::new(&mut room.isolate) else { return false };
+            room.spares.push(realm);
         }
+        room.spares.len() < most
+    }
+
+    /// Whether there is a realm for the next run.
+    pub fn is_prepared(&self) -> bool {
+        self.room.as_ref().is_some_and(|room| !room.spares.is_empty())
     }
 
     /// Nothing is to be done for a while: gives back what the runs have left behind.
@@ -89,7 +96,7 @@ impl Engine {
             let buffers = Arc::new(Buffers::default());
             let mut isolate = isolate::make(self.blob.clone(), shape, &buffers, Rc::clone(&self.shared));
             heap::watch(&mut isolate);
-            Room { codes: Codes::default(), kept: HashMap::new(), spare: None, buffers, shape, isolate }
+            Room { codes: Codes::default(), kept: HashMap::new(), spares: Vec::new(), buffers, shape, isolate }
         })
     }
 
@@ -156,11 +163,9 @@ impl Engine {
 
 impl Room {
     fn compile(&mut self, source: &str) -> Result<Code, Failure> {
-        let Some(realm) = self.spare.take().or_else(|| Realm::new(&mut self.isolate)) else {
-            return Err(Failure::Stopped);
-        };
+        let Some(realm) = self.fresh() else { return Err(Failure::Stopped) };
         let code = compile_in(&mut self.isolate, &realm, source);
-        self.spare = Some(realm);
+        self.spares.push(realm);
         code
     }
 
@@ -174,14 +179,17 @@ impl Room {
             Ok(code) => code,
             Err(ending) => return ending,
         };
-        let Some(realm) = self.spare.take().or_else(|| Realm::new(&mut self.isolate)) else {
-            return Ending::Cancelled;
-        };
+        let Some(realm) = self.fresh() else { return Ending::Cancelled };
         let (ending, function) = run::first(&mut self.isolate, &realm, shared, run, &code);
         if let (true, Some((function, is_module))) = (run.options.keep_context, function) {
             self.keep(shared, run.code, Kept { realm, function, is_module });
         }
         ending
+    }
+
+    /// A realm in which nothing has run.
+    fn fresh(&mut self) -> Option<Realm> {
+        self.spares.pop().or_else(|| Realm::new(&mut self.isolate))
     }
 
     fn run_kept(&mut self, shared: &Shared, run: &Run, kept: Kept) -> Ending {

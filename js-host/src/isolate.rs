@@ -30,7 +30,17 @@ impl Shape {
             stack_bytes: stack_bytes.clamp(LEAST_STACK, MOST_STACK),
         }
     }
+
+    /// How many realms are kept ready.
+    pub const fn spares(self) -> usize {
+        if self.heap_bytes < HEAP_FOR_SPARES { 1 } else { SPARES }
+    }
 }
+
+/// So many realms are made before they are needed where the heap has room for them: one of them takes a quarter of a
+/// mebibyte.
+const SPARES: usize = 2;
+const HEAP_FOR_SPARES: u64 = 16 << 20;
 
 /// Makes an isolate of this shape for the calling thread.
 pub fn make(

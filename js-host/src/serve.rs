@@ -8,6 +8,9 @@ use crate::{
 use sl_js_protocol::{Done, Ending, LimitHit, LimitKind, MAX_FRAME_BYTES, ToDaemon, ToHost};
 use std::time::{Duration, Instant};
 
+/// After this long without anything to do the host makes realms for the next runs; at once only where there is none, for
+/// whoever hears the answer needs the processor.
+const BREATH: Duration = Duration::from_micros(500);
 /// After this long without anything to do the host gives memory back.
 const REST: Duration = Duration::from_secs(1);
 
@@ -17,9 +20,9 @@ pub fn serve(link: &Link, mut engine: Engine) -> ! {
     if !matches!(link.receive(None), Received::Message(ToHost::Assign(_))) {
         exit::now(0);
     }
-    let mut rest_at = None;
+    let mut idle = Idle::Content;
     loop {
-        let leaving = match link.receive(rest_at) {
+        let leaving = match link.receive(idle.until()) {
             Received::Message(ToHost::Run(run)) => {
                 let done = engine.run(&run);
                 let leaving = done.leaving;
@@ -39,8 +42,7 @@ pub fn serve(link: &Link, mut engine: Engine) -> ! {
             }
             Received::Message(ToHost::FetchReply(_)) => continue,
             Received::TimedOut => {
-                engine.rest();
-                rest_at = None;
+                idle = idle.pass(&mut engine);
                 continue;
             }
             Received::Message(ToHost::Assign(_) | ToHost::Ping(_) | ToHost::Quit) | Received::Closed => {
@@ -50,8 +52,39 @@ pub fn serve(link: &Link, mut engine: Engine) -> ! {
         if leaving {
             exit::now(0);
         }
-        engine.prepare();
-        rest_at = Some(Instant::now() + REST);
+        let now = Instant::now();
+        idle = Idle::Breathes(if engine.is_prepared() { now + BREATH } else { now });
+    }
+}
+
+/// What the host does when nothing is asked of it until then.
+enum Idle {
+    /// It makes the next realm.
+    Breathes(Instant),
+    /// It gives memory back.
+    Rests(Instant),
+    /// Nothing: all is done.
+    Content,
+}
+
+impl Idle {
+    const fn until(&self) -> Option<Instant> {
+        match self {
+            Self::Breathes(until) | Self::Rests(until) => Some(*until),
+            Self::Content => None,
+        }
+    }
+
+    /// Nothing was asked: one thing is done, and what comes next is answered.
+    fn pass(&self, engine: &mut Engine) -> Self {
+        match self {
+            Self::Breathes(_) if engine.prepare() => Self::Breathes(Instant::now() + BREATH),
+            Self::Breathes(_) => Self::Rests(Instant::now() + REST),
+            Self::Rests(_) | Self::Content => {
+                engine.rest();
+                Self::Content
+            }
+        }
     }
 }
 
