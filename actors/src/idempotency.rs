@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use sl_store::{Batch, Cell, Cells, Code, Column, Entity, Expect, Fault, Head, Key, Kind, Row, Table, Write};
 use uuid::Uuid;
 
-use crate::{Core, action::Tenant, services::executions, settings::Setting};
+use crate::{Core, action::Tenant, sealed::Sealed, services::executions, settings::Setting};
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Setting = Setting::millis(
@@ -42,8 +42,8 @@ pub struct IdempotencyRecord {
     pub fingerprint: Vec<u8>,
     /// The HTTP status answered; 0 where the answer is yet to come.
     pub status: i64,
-    /// The body answered, sealed.
-    pub body: Vec<u8>,
+    /// The body answered.
+    pub body: Sealed,
     /// When it is forgotten.
     pub expires_at: DateTime<Utc>,
 }
@@ -55,7 +55,8 @@ impl Entity for IdempotencyRecord {
         columns: &[
             Column::new("fingerprint", Kind::Bytes),
             Column::new("status", Kind::Int),
-            Column::new("body", Kind::Bytes),
+            Column::new("key_id", Kind::Text),
+            Column::new("envelope", Kind::Bytes),
             Column::new("expires_at", Kind::Time),
         ],
         uniques: &[],
@@ -73,7 +74,8 @@ impl Entity for IdempotencyRecord {
         vec![
             self.fingerprint.clone().into(),
             self.status.into(),
-            self.body.clone().into(),
+            self.body.key_id.clone().into(),
+            self.body.envelope.clone().into(),
             self.expires_at.into(),
         ]
     }
@@ -83,7 +85,7 @@ impl Entity for IdempotencyRecord {
             head,
             fingerprint: cells.bytes()?,
             status: cells.int()?,
-            body: cells.bytes()?,
+            body: Sealed { key_id: cells.text()?, envelope: cells.bytes()? },
             expires_at: cells.time()?,
         })
     }
@@ -94,7 +96,7 @@ impl Entity for IdempotencyRecord {
             head,
             fingerprint: vec![1; 32],
             status: 201,
-            body: vec![2],
+            body: Sealed { key_id: "k".to_owned(), envelope: vec![2] },
             expires_at: DateTime::UNIX_EPOCH,
         }]
     }
@@ -213,11 +215,11 @@ async fn replay(
     if record.status == PROMISED && !is_alone {
         return Err(in_flight());
     }
-    let account = record.head.account_id;
-    let body = core.keys.open(account, &sealed_as(record.head.id), &record.body)?;
+    let key = record.head.key();
+    let body = record.body.open(core, IdempotencyRecord::TABLE, key)?;
     if record.status == PROMISED {
         let execution = Uuid::from_slice(&body).map_err(Fault::internal)?;
-        let (status, view) = executions::as_it_stands(core, Key::new(account, execution)).await?;
+        let (status, view) = executions::as_it_stands(core, Key::new(key.account, execution)).await?;
         return Ok(Stored { status, body: serde_json::to_vec(&view).map_err(Fault::internal)? });
     }
     Ok(Stored { status: u16::try_from(record.status).unwrap_or(200), body: body.to_vec() })
@@ -284,7 +286,7 @@ impl Ticket {
             head: Head { version: next_version(expect), ..Head::new(account, self.id, now) },
             fingerprint: self.fingerprint.to_vec(),
             status,
-            body: core.keys.seal(&*core.chance, account, &sealed_as(self.id), body),
+            body: Sealed::new(core, IdempotencyRecord::TABLE, Key::new(account, self.id), body),
             expires_at: now + kept,
         };
         let row = Row { head: record.head, cells: record.encode() };
@@ -313,10 +315,6 @@ const fn next_version(found: Expect) -> i64 {
 fn written<T: Serialize>(answer: &T) -> Result<Vec<u8>, Fault> {
     let body = serde_json::to_vec(answer).map_err(Fault::internal)?;
     Ok(if body == b"null" { Vec::new() } else { body })
-}
-
-fn sealed_as(id: Uuid) -> String {
-    format!("idempotency/{id}")
 }
 
 fn record_id(account: Uuid, request: Keyed<'_>) -> Uuid {

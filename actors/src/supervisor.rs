@@ -38,6 +38,7 @@ async fn guarded(name: &'static str, task: impl Future<Output = ()>) {
 }
 
 /// Begins a task here; answers what is left of it where it has to wait.
+#[must_use]
 pub fn begin_task(name: &'static str, task: BoxFuture<'static, ()>) -> Option<BoxFuture<'static, ()>> {
     let mut task = guarded(name, task).boxed();
     (&mut task).now_or_never().is_none().then_some(task)

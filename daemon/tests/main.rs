@@ -2,6 +2,8 @@
 //!
 //! One binary, so that it links once.
 
+#![allow(clippy::needless_pass_by_value, reason = "a story is told by whoever is given it")]
+
 mod faults;
 mod house;
 mod settings;

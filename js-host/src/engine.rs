@@ -96,7 +96,14 @@ impl Engine {
             let buffers = Arc::new(Buffers::default());
             let mut isolate = isolate::make(self.blob.clone(), shape, &buffers, Rc::clone(&self.shared));
             heap::watch(&mut isolate);
-            Room { codes: Codes::default(), kept: HashMap::new(), spares: Vec::new(), buffers, shape, isolate }
+            Room {
+                codes: Codes::default(),
+                kept: HashMap::new(),
+                spares: Vec::new(),
+                buffers,
+                shape,
+                isolate,
+            }
         })
     }
 

@@ -71,11 +71,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// How much nicer than the daemon the process is: a tenant's loop must not keep the daemon from answering others.
+const NICER: i32 = 5;
+
+/// Lets whatever else runs on the machine go first. No wall: where it is refused, others wait a little longer.
+fn yield_to_the_daemon() {
+    let _ = rustix::process::nice(NICER);
+}
+
 /// Puts up the first walls, starts the thread that runs tenant code, and watches it.
 fn start(args: Args) -> Result<Infallible, String> {
     let probe = args.probe.then(Probe::new);
     let inherited = Inherited::take(args.fd)?;
     let walls = walls::early(&inherited);
+    yield_to_the_daemon();
     let (watchers, watcher) = mpsc::sync_channel(1);
     thread::Builder::new()
         .name("tenant".to_owned())

@@ -126,10 +126,7 @@ impl DutyState {
     /// Accounts and gates that have their share already.
     fn full(&self) -> Vec<Uuid> {
         let share = self.share();
-        let mut shares: HashMap<Uuid, usize> = HashMap::new();
-        for held in self.held.values() {
-            *shares.entry(held.account).or_default() += 1;
-        }
+        let shares = shares(self.held.values().map(|held| held.account));
         let served = shares.into_iter().filter(|(_, taken)| *taken >= share).map(|(account, _)| account);
         served.chain(self.duty.full(&self.core)).collect()
     }
@@ -212,12 +209,9 @@ impl DutyState {
     /// Whether a claim took all there was: neither its size nor an account's share of it bounded it.
     fn was_all(&self, items: &[Work], free: usize) -> bool {
         let settings = &self.core.settings;
-        let mut shares: HashMap<Uuid, usize> = HashMap::new();
-        for item in items {
-            *shares.entry(item.account).or_default() += 1;
-        }
         let share = settings.size(&CLAIM_PER_ACCOUNT);
-        items.len() < free.min(settings.size(&CLAIM_BATCH)) && shares.values().all(|taken| *taken < share)
+        items.len() < free.min(settings.size(&CLAIM_BATCH))
+            && shares(items.iter().map(|item| item.account)).values().all(|taken| *taken < share)
     }
 
     /// How long nothing comes due, after a look that took all that was due at that instant.
@@ -366,6 +360,15 @@ impl DutyState {
             let _stopped_meanwhile = myself.cast(DutyMessage::Tick(timer));
         }));
     }
+}
+
+/// How many items each account has.
+fn shares(accounts: impl Iterator<Item = Uuid>) -> HashMap<Uuid, usize> {
+    let mut shares = HashMap::new();
+    for account in accounts {
+        *shares.entry(account).or_default() += 1;
+    }
+    shares
 }
 
 /// Puts the one item of a recurring duty into the queue; where some daemon did before, it is due now: a daemon that starts

@@ -3,7 +3,7 @@
 //! The pause stands until everything is sifted, so that nothing begins meanwhile, and so that a daemon that dies on the way
 //! leaves a pause that can be resumed again.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::AddAssign};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,13 @@ impl Ruling {
             Missed::All => all.min(most),
         };
         Resumed { kept, dropped: all - kept }
+    }
+}
+
+impl AddAssign for Resumed {
+    fn add_assign(&mut self, more: Self) {
+        self.kept += more.kept;
+        self.dropped += more.dropped;
     }
 }
 
@@ -111,24 +118,22 @@ struct Backlog<'a> {
 impl Backlog<'_> {
     async fn sift(&self, missed: Missed) -> Result<Resumed, Fault> {
         let latest = if missed == Missed::Latest { self.latest().await? } else { HashMap::new() };
-        let (mut kept, mut dropped) = (0, 0);
+        let mut all = Resumed::default();
         let mut after = None;
         loop {
             let (items, next) = self.page(after).await?;
             let (sequences, items): (Vec<Work>, Vec<Work>) =
                 items.into_iter().partition(|work| self.is_sequence(work));
-            let ruled = self.rule(missed, &sequences).await?;
-            (kept, dropped) = (kept + ruled.kept, dropped + ruled.dropped);
+            all += self.rule(missed, &sequences).await?;
             let (keep, drop): (Vec<Work>, Vec<Work>) = items.into_iter().partition(|work| match missed {
                 Missed::All => true,
                 Missed::Drop => false,
                 Missed::Latest => latest.get(&group(work)).is_some_and(|(_, id)| *id == work.id),
             });
-            kept += keep.len() as u64;
-            dropped += self.discard(&drop).await?;
+            all += Resumed { kept: keep.len() as u64, dropped: self.discard(&drop).await? };
             after = match next {
                 Some(next) => Some(next),
-                None => return Ok(Resumed { kept, dropped }),
+                None => return Ok(all),
             };
         }
     }
@@ -144,8 +149,7 @@ impl Backlog<'_> {
         let mut all = Resumed::default();
         for work in sequences {
             if let Some(duty) = self.tenant.core.duty(&work.duty) {
-                let one = duty.resumed(&self.tenant.core, work, ruling).await?;
-                (all.kept, all.dropped) = (all.kept + one.kept, all.dropped + one.dropped);
+                all += duty.resumed(&self.tenant.core, work, ruling).await?;
             }
         }
         Ok(all)

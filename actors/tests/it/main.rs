@@ -1,6 +1,8 @@
 //! The runtime's behaviour, against real sockets and real processes.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::cast_possible_truncation, reason = "numbers by chance are small here")]
+#![allow(clippy::needless_pass_by_value, reason = "what a test says is read as a sentence")]
 
 mod accounts;
 mod actors;

@@ -5,17 +5,24 @@ use std::{collections::BTreeMap, sync::Arc};
 use secrecy::ExposeSecret as _;
 use sl_actors::{
     Code, KeyRing, Parts, SYSTEM,
+    caller::Scope,
     page::PageRequest,
-    services::secrets::{
-        CreateSecret, DeleteSecret, DeleteVersion, FetchSecret, KEPT_VERSIONS, ListSecrets, ListVersions,
-        NewSecret, NewValue, Pin, PinSecret, Purpose, PutSecret, RollBack, RollBackSecret, RotateSecrets,
-        Secret, SecretVersion, SecretView, missing, progress, resolve,
+    services::{
+        accounts::{CreateToken, NewToken},
+        secrets::{
+            CreateSecret, DeleteSecret, DeleteVersion, FetchSecret, KEPT_VERSIONS, ListSecrets, ListVersions,
+            NewSecret, NewValue, Pin, PinSecret, Purpose, PutSecret, RollBack, RollBackSecret, RotateSecrets,
+            Secret, SecretVersion, SecretView, missing, progress, resolve,
+        },
     },
 };
 use sl_store::{Batch, Entity as _, Query};
 use uuid::Uuid;
 
-use crate::world::{Ground, World, on_both, set, start, until};
+use crate::{
+    workshop::perform_keyed,
+    world::{Ground, World, on_both, set, start, until},
+};
 
 on_both! {
     a_value_goes_in_and_comes_out_for_runs_only
@@ -28,6 +35,7 @@ on_both! {
     a_resolution_is_told_by_names_and_versions
     a_ciphertext_opens_in_its_own_place_only
     the_root_key_rotates_under_reads_and_goes_on_after_a_crash
+    stored_answers_are_sealed_again_with_the_root_key
 }
 
 fn new(name: &str, value: &str) -> CreateSecret {
@@ -341,4 +349,31 @@ async fn the_root_key_rotates_under_reads_and_goes_on_after_a_crash(ground: Grou
     let rows: Vec<Secret> = after.core().store.list(Query::of(account)).await.expect("rows");
     assert!(rows.iter().all(|row| row.head.updated_at == row.head.created_at), "nobody sees a change");
     assert_eq!(Secret::TABLE.name, "secrets");
+}
+
+async fn stored_answers_are_sealed_again_with_the_root_key(ground: Ground) {
+    let (old, new_key) = (hex::encode(crate::world::random(32)), hex::encode(crate::world::random(32)));
+    let parts = Parts { keys: ring(&old), ..ground.parts().await };
+    let before = World { runtime: start(parts.clone(), Some(Vec::new())).await, ground };
+    let account = before.account("Ada").await.id;
+    let token =
+        || CreateToken(NewToken { name: "ci".to_owned(), scopes: vec![Scope::Read], expires_at: None });
+    let (replayed, _, first) = perform_keyed(&before.runtime, account, "k", token()).await.expect("a token");
+    assert!(!replayed);
+    before.runtime.drain(std::time::Duration::from_secs(1)).await;
+
+    let parts =
+        Parts { keys: ring(&format!("{new_key},{old}")), store: before.ground.other().await, ..parts };
+    let between = start(parts.clone(), None).await;
+    let done = async || {
+        let told = progress(between.core()).await.expect("a count");
+        (told.total, told.remaining) == (1, 0)
+    };
+    until("it is sealed again", done).await;
+    between.drain(std::time::Duration::from_secs(1)).await;
+
+    let after = start(Parts { keys: ring(&new_key), ..parts }, Some(Vec::new())).await;
+    let (replayed, _, again) = perform_keyed(&after, account, "k", token()).await.expect("an answer");
+    assert!(replayed);
+    assert_eq!(again, first, "what is shown only once is shown to who repeats, without the old key");
 }

@@ -1,11 +1,11 @@
 //! What has to be written down: rooms, dependencies, error codes, waivers.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use chrono::NaiveDate;
 use sl_store::{Clock, Code, SystemClock};
 
-use super::{files, none, read};
+use super::{files, none, read, root};
 
 /// The top-level folders, and no others besides dot-folders.
 const ROOMS: [&str; 12] = [
@@ -110,4 +110,21 @@ fn decisions_are_numbered_and_no_number_is_used_twice() {
         }
     }
     none("decisions are docs/decisions/NNNN-name.md, each number once", &breaches);
+}
+
+#[test]
+fn every_link_within_the_documents_leads_somewhere() {
+    let mut breaches = Vec::new();
+    for file in files().iter().filter(|file| Path::new(&file.path).extension().is_some_and(|end| end == "md"))
+    {
+        let folder = Path::new(&file.path).parent().unwrap_or(Path::new(""));
+        let links = file.text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        for (link, _) in links.filter(|(link, _)| !link.contains(':')) {
+            let target = link.split('#').next().unwrap_or_default();
+            if !root().join(folder).join(target).exists() {
+                breaches.push(format!("{}: {target}", file.path));
+            }
+        }
+    }
+    none("a link to nothing", &breaches);
 }

@@ -180,9 +180,9 @@ fn price_service(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
     let hearing = heard.clone();
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let mut head = BufReader::new(&stream).lines().map_while(Result::ok);
-            let head: Vec<String> = head.by_ref().take_while(|line| !line.is_empty()).collect();
-            hearing.lock().unwrap_or_else(PoisonError::into_inner).extend(head);
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let asked: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            hearing.lock().unwrap_or_else(PoisonError::into_inner).extend(asked);
             let length = answer.len();
             let mut writer: &TcpStream = &stream;
             // Whoever asked may have gone.

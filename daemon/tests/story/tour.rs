@@ -46,8 +46,8 @@ fn the_tour_of_the_readme_works_as_it_stands() {
     assert!(steps.len() >= 4, "the tour has its steps");
     let daemon = Daemon::start(&[]);
     let home = tempfile::tempdir().expect("a folder");
-    let script: String =
-        steps.iter().map(|step| format!("{}\necho '{MARK}'\necho '{MARK}' >&2\n", step.commands)).collect();
+    let after = format!("\necho '{MARK}'\necho '{MARK}' >&2\n");
+    let script: String = steps.iter().flat_map(|step| [step.commands.as_str(), after.as_str()]).collect();
     let programs = program("slctl").parent().expect("a folder").display().to_string();
     let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &script])

@@ -98,6 +98,7 @@ pub const SERVICE: Service = Service {
     layer: "engine",
     capabilities: &["pause", "resume", "why", "limits", "audit", "events", "status"],
     tables: &[Pause::TABLE, IdempotencyRecord::TABLE, ReaderPosition::TABLE],
+    sealed: &[IdempotencyRecord::TABLE],
     duties: |_| vec![Arc::new(EventRetention), Arc::new(RecordExpiry), Arc::new(EventReader::default())],
     ..Service::NOTHING
 };

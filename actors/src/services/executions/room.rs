@@ -25,6 +25,9 @@ const SHARES: u64 = 8;
 /// So long what was counted is good for.
 const GOOD_FOR: TimeDelta = TimeDelta::seconds(1);
 
+/// So many accounts are remembered; then they are counted anew.
+const MOST: usize = 10_000;
+
 /// What each account may add uncounted.
 #[derive(Debug, Default)]
 pub struct Room {
@@ -72,8 +75,11 @@ impl Room {
     fn grant(&self, account: Uuid, waiting: u64, limit: u64, now: DateTime<Utc>) {
         let left = limit.saturating_sub(waiting) / SHARES;
         if left > 0 {
-            let allowance = Allowance { left, limit, until: now + GOOD_FOR };
-            self.accounts.lock().unwrap_or_else(PoisonError::into_inner).insert(account, allowance);
+            let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+            if accounts.len() >= MOST {
+                accounts.clear();
+            }
+            accounts.insert(account, Allowance { left, limit, until: now + GOOD_FOR });
         }
     }
 }
