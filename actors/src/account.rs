@@ -5,6 +5,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use sl_store::{Code, Fault, Key, SYSTEM};
 use uuid::Uuid;
@@ -14,7 +15,7 @@ use crate::{
     action::{Asked, Envelope, Order, Tenant},
     services::accounts::{Account, Status},
     settings::Settings,
-    supervisor::{begin_task, spawn_task},
+    supervisor::spawn_task,
 };
 
 /// What an account actor is told.
@@ -92,16 +93,19 @@ impl AccountState {
             return;
         }
         let tenant = self.tenant(envelope.asked()).await;
-        let Some(rest) = begin_task("action", envelope.open(tenant)) else { return };
+        let mut action = envelope.open(tenant);
+        if (&mut action).now_or_never().is_some() {
+            return;
+        }
         if ordered {
             self.writing = true;
             let myself = myself.clone();
             spawn_task("action", async move {
-                rest.await;
+                action.await;
                 let _stopped_meanwhile = myself.cast(AccountMessage::Written);
             });
         } else {
-            spawn_task("action", rest);
+            spawn_task("action", action);
         }
     }
 }

@@ -9,7 +9,6 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     future::Future,
-    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -27,21 +26,11 @@ pub const WINDOW: Duration = Duration::from_secs(30);
 /// Starts a task that belongs to no actor. The one place that does, so that a panic in any of them is logged.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that starts tasks")]
 pub fn spawn_task(name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-    tokio::spawn(guarded(name, task))
-}
-
-/// A task whose panic is logged.
-async fn guarded(name: &'static str, task: impl Future<Output = ()>) {
-    if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
-        tracing::error!(task = name, panic = crate::action::panic_text(&*panic), "A task panicked");
-    }
-}
-
-/// Begins a task here; answers what is left of it where it has to wait.
-#[must_use]
-pub fn begin_task(name: &'static str, task: BoxFuture<'static, ()>) -> Option<BoxFuture<'static, ()>> {
-    let mut task = guarded(name, task).boxed();
-    (&mut task).now_or_never().is_none().then_some(task)
+    tokio::spawn(async move {
+        if let Err(panic) = std::panic::AssertUnwindSafe(task).catch_unwind().await {
+            tracing::error!(task = name, panic = crate::action::panic_text(&*panic), "A task panicked");
+        }
+    })
 }
 
 /// Which parts run degraded, and why.
