@@ -6,7 +6,7 @@ use sl_actors::{Code, Fault};
 /// What `If-Match` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Wanted {
-    /// Whatever is there: it says `*`, or nothing at all.
+    /// Whatever is there: it says `*`, or is not there.
     #[default]
     Anything,
     /// One of these versions. A tag that is none of ours, or a weak one, matches nothing and is left out.
@@ -43,7 +43,8 @@ pub fn expected(headers: &HeaderMap) -> Result<Wanted, Fault> {
         }
     }
     match (anything, tags) {
-        (_, 0) => Ok(Wanted::Anything),
+        (true, 0) => Ok(Wanted::Anything),
+        (false, 0) if !headers.contains_key(IF_MATCH) => Ok(Wanted::Anything),
         (false, 1..=MOST) => Ok(Wanted::Versions(versions)),
         _ => Err(refused()),
     }
