@@ -40,6 +40,8 @@ pub(crate) const SETTINGS: &[&Setting] = &[&POLL];
 pub struct Mirror {
     pauses: RwLock<Arc<Vec<Pause>>>,
     stopped: RwLock<Arc<BTreeMap<Uuid, Status>>>,
+    /// Held while it is read: what was read earlier must not be written later.
+    reading: tokio::sync::Mutex<()>,
     seen: RwLock<Option<Position>>,
     accounts: AtomicU64,
     tokens: AtomicU64,
@@ -131,6 +133,7 @@ impl Mirror {
     /// # Errors
     /// As [`sl_store::Store::list`].
     pub async fn refresh(&self, core: &Core) -> Result<(), Fault> {
+        let _one_at_a_time = self.reading.lock().await;
         let rows = core.store.list::<Pause>(Query::of(SYSTEM).limit(10_000)).await?;
         let rows = Arc::new(rows);
         let stopped = vec![Status::Suspended.as_str().into(), Status::Deleting.as_str().into()];

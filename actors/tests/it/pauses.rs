@@ -10,6 +10,7 @@ use sl_actors::{
     services::secrets::{CreateSecret, NewSecret, Secret},
 };
 use sl_store::{Batch, Query};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::{
@@ -24,6 +25,7 @@ on_both! {
     what_was_due_before_the_pause_is_not_dropped
     what_an_operator_paused_a_tenant_cannot_resume
     a_pause_ends_by_itself
+    a_pause_holds_from_its_answer_on_whatever_is_read_meanwhile
     what_is_not_there_cannot_be_paused
 }
 
@@ -173,6 +175,26 @@ async fn a_pause_ends_by_itself(ground: Ground) {
     let past = NewPause { reason: String::new(), until: Some(now) };
     let refused = world.act(SYSTEM, PauseWork { target: scripted(), new: past }).await.unwrap_err();
     assert_eq!(refused.fields[0].pointer, "/until");
+}
+
+async fn a_pause_holds_from_its_answer_on_whatever_is_read_meanwhile(ground: Ground) {
+    let world = World::with(ground, vec![Script::done()]).await;
+    let core = world.core().clone();
+    let paused = || !core.mirror.pauses().is_empty();
+    for turn in 0..100 {
+        let mut reads = JoinSet::new();
+        for _ in 0..4 {
+            let core = core.clone();
+            reads.spawn(async move { core.mirror.refresh(&core).await });
+        }
+        world.act(SYSTEM, pause(scripted())).await.expect("it is paused");
+        for read in reads.join_all().await {
+            read.expect("it is read");
+        }
+        assert!(paused(), "forgotten in turn {turn}");
+        world.act(SYSTEM, resume(scripted(), Missed::All)).await.expect("it goes on");
+        assert!(!paused(), "in turn {turn}");
+    }
 }
 
 async fn what_is_not_there_cannot_be_paused(ground: Ground) {
