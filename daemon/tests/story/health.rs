@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use sl_actors::settings::Settings;
 
-use crate::world::{World, each_store, on_threads};
+use crate::world::{World, each_store, function, on_threads};
 
 #[test]
 fn health_is_open_and_everything_else_is_not() {
@@ -24,6 +25,24 @@ fn health_is_open_and_everything_else_is_not() {
 fn a_daemon_answers_itself() {
     each_store(async |world| {
         world.daemon.is_alive(Duration::from_secs(5)).await.expect("it is alive");
+    });
+}
+
+#[test]
+fn the_status_says_which_walls_hold() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let function = function(&world.client, &account, "walls", "() => 1").await;
+        world.client.post(&format!("{function}/execute"), &json!({})).await.expect(200);
+        let status = world.client.get("/system/status").await.expect(200);
+        let walls = status["sandbox"]["walls"].as_array().expect("a list").clone();
+        for name in ["seccomp", "no_new_privileges", "resource_limits", "memory_watch"] {
+            let wall = walls.iter().find(|wall| wall["name"] == name);
+            assert!(wall.is_some_and(|wall| wall["held"] == true), "{name}: {walls:?}");
+        }
+        for wall in walls.iter().filter(|wall| wall["held"] == false) {
+            assert!(wall["missing"].is_string(), "{wall}");
+        }
     });
 }
 

@@ -13,6 +13,7 @@ use crate::{
     action::{Action, Order, Tenant},
     duty::DutyStatus,
     page::{Page, PageRequest},
+    sandbox::SandboxStatus,
     services::{
         neo::NeoView,
         secrets::{self, RotationProgress},
@@ -58,6 +59,8 @@ pub struct SystemView {
     pub store: Option<StoreView>,
     /// How many account actors run in this daemon.
     pub account_actors: i64,
+    /// The processes of tenant code in this daemon, and the walls around it.
+    pub sandbox: SandboxStatus,
     /// The duties.
     pub duties: Vec<DutyView>,
     /// The parts of this daemon that run degraded, with the reason of each.
@@ -101,6 +104,7 @@ impl Action for SystemStatus {
             status,
             daemon_id: core.daemon_id,
             account_actors: core.metrics.account_actors.get(),
+            sandbox: core.sandbox.status(),
             duties: duties(core).await,
             degraded,
             pauses: core.mirror.pauses().iter().filter(|pause| pause.holds(now)).count(),
