@@ -2550,6 +2550,20 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description One account's hosts. */
+        AccountHosts: {
+            /**
+             * Format: uuid
+             * @description The account.
+             */
+            account_id: string;
+            /** @description How many of them run something. */
+            busy: number;
+            /** @description The processes that serve it, and nobody else for their whole life. */
+            pids: number[];
+            /** @description Its runs that wait. */
+            waiting: number;
+        };
         /** @description A limit as an operator gives it. */
         AccountLimit: number | string | null;
         /** @description A page of a list. */
@@ -5481,6 +5495,42 @@ export interface components {
             /** @description Continues the list; absent on the last page. */
             next_cursor?: string | null;
         };
+        /** @description The sandbox at this moment, in this daemon. */
+        SandboxStatus: {
+            /** @description What each account has. */
+            accounts: components["schemas"]["AccountHosts"][];
+            /** @description Hosts that run something. */
+            busy: number;
+            /**
+             * Format: int64
+             * @description Hosts that ended, whatever the reason.
+             */
+            ended: number;
+            /**
+             * Format: int64
+             * @description Hosts that did not come up.
+             */
+            failed: number;
+            /** @description Hosts that wait for the next run of their account. */
+            idle: number;
+            /** @description Why the last host did not come up, until one does. */
+            last_error?: string | null;
+            /**
+             * Format: int64
+             * @description Hosts started since the daemon was.
+             */
+            started: number;
+            /** @description Hosts that are being started. */
+            starting: number;
+            /** @description The version of V8, once a host has told it. */
+            v8_version?: string | null;
+            /** @description Runs that wait for a host. */
+            waiting: number;
+            /** @description The walls around tenant code, standing or not. */
+            walls: components["schemas"]["WallStatus"][];
+            /** @description Started hosts that wait for an account. */
+            warm: number;
+        };
         /**
          * @description What a token allows. Each scope covers itself only; a token lists all it has.
          * @enum {string}
@@ -5645,6 +5695,8 @@ export interface components {
             };
             /** @description How many pauses hold now. */
             pauses: number;
+            /** @description The processes of tenant code in this daemon, and the walls around it. */
+            sandbox: components["schemas"]["SandboxStatus"];
             secret_rotation?: components["schemas"]["RotationProgress"] | null;
             /** @description `ok`, or `degraded` where a part of this daemon is, or `unavailable` where the store does not answer. */
             status: string;
@@ -5829,6 +5881,15 @@ export interface components {
             webhook_url?: string | null;
         };
         Value: unknown;
+        /** @description One wall between tenant code and the machine. */
+        WallStatus: {
+            /** @description Whether it stands. */
+            held: boolean;
+            /** @description Why it does not. */
+            missing?: string | null;
+            /** @description Its name: `seccomp`, `landlock`, `memory_cgroup`. */
+            name: string;
+        };
         /** @description A page of a list. */
         WalletPage: {
             /** @description The items, newest first unless the operation says otherwise. */
