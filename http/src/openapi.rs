@@ -101,7 +101,7 @@ fn parameters() -> Value {
     json!({
         "IdempotencyKey": header("Idempotency-Key", "^[!-~]{1,255}$",
             "Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect."),
-        "IfMatch": header("If-Match", "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\"){0,15})$",
+        "IfMatch": header("If-Match", "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\"){0,15})$(?!\\n)",
             "The version that is to be changed, like \"3\", or a list of which one may be; a weak tag matches none."),
         "IfNoneMatch": any("If-None-Match", "The version that is known already, like \"3\"."),
         "LastEventId": header("Last-Event-ID", "^[0-9]{1,19}-[0-9]{1,19}$", "The id of the event after which to go on."),
