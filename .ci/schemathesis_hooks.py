@@ -9,3 +9,10 @@ def map_query(context, query):
     if query and "cursor" in query:
         query = {name: value for name, value in query.items() if name != "cursor"}
     return query
+
+
+@schemathesis.hook
+def filter_case(context, case):
+    """A header's value that HTTP cannot carry is sent as none, whatever it was meant to show."""
+    value = (case.headers or {}).get("If-Match")
+    return value is None or (bool(value.strip()) and "\n" not in value)
