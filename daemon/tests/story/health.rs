@@ -96,7 +96,7 @@ fn the_settings_of_every_room_are_told() {
 fn an_empty_object_says_as_much_as_no_body() {
     each_store(async |world| {
         let account = world.account().await;
-        let function = crate::world::function(&world.client, &account, "quick", "() => 1").await;
+        let function = function(&world.client, &account, "quick", "() => 1").await;
         let ran = world
             .client
             .post(&format!("{function}/execute?wait=0s"), &serde_json::json!({}))
