@@ -2,8 +2,8 @@
 """Measures the daemon against its floors and peers, interleaved (ours, peer, ours, peer ...), and prints ratios.
 
 Only ratios taken in one run count: the machine's speed drifts. Every figure is the median of the rounds with the smallest
-and the largest beside it. Latency is taken at a fixed rate, two fifths of the slower side's peak (h2load), throughput by a closed
-loop of 16 connections (wrk).
+and the largest beside it. Latency is taken at a fixed rate, two fifths of the slower side's peak (h2load), throughput by a
+closed loop of 16 connections (wrk).
 
     bench.py [--rounds 5] [--seconds 3] [--write docs/performance.md] [GOAL ...]
 

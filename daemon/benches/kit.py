@@ -165,12 +165,19 @@ def script(method, bodies, token=TOKEN):
     return file.name
 
 
+GENERATORS = {**os.environ, "LD_LIBRARY_PATH": str(PEERS / "deb/root/usr/lib/x86_64-linux-gnu")}
+
+
+def generator(name):
+    """A load generator: the machine's own, or the one unpacked beside the peers; to be run in `GENERATORS`."""
+    return shutil.which(name) or str(PEERS / "deb/root/usr/bin" / name)
+
+
 def wrk(port, lua, connections, seconds):
     """Requests a second, p50 and p99 in milliseconds; answers that are no success end the run."""
-    command = [shutil.which("wrk") or str(PEERS / "deb/root/usr/bin/wrk"), "-t1", f"-c{connections}", f"-d{seconds}s"]
-    env = {**os.environ, "LD_LIBRARY_PATH": str(PEERS / "deb/root/usr/lib/x86_64-linux-gnu")}
-    text = subprocess.run([*command, "--latency", "-s", lua, f"http://127.0.0.1:{port}"], env=env, check=True,
-                          capture_output=True, text=True).stdout
+    command = [generator("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", lua]
+    text = subprocess.run([*command, f"http://127.0.0.1:{port}"], env=GENERATORS, check=True, capture_output=True,
+                          text=True).stdout
     if "Non-2xx" in text:
         sys.exit(f"answers that are no success:\n{text}")
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
@@ -236,18 +243,16 @@ def rate_and_cpu(server, lua, seconds):
 def paced(port, path, body, rate, seconds):
     """p50 and p99 in milliseconds of POST at a fixed rate, evenly spaced over a hundred connections; an answer that is no
     success ends the run."""
-    binary = shutil.which("h2load") or str(PEERS / "deb/root/usr/bin/h2load")
-    env = {**os.environ, "LD_LIBRARY_PATH": str(PEERS / "deb/root/usr/lib/x86_64-linux-gnu")}
     with tempfile.TemporaryDirectory() as folder:
         file, log = Path(folder, "body"), Path(folder, "log")
         file.write_text(body)
         # One connection after another begins, and each then asks once in as long as it takes all of them to begin.
         spacing = max(1, round(1000 / rate))
-        subprocess.run([binary, "--h1", "-t1", "-c100", "-r1", f"--rate-period={spacing}ms", f"--rps={10 / spacing:.3f}",
+        subprocess.run([generator("h2load"), "--h1", "-t1", "-c100", "-r1", f"--rate-period={spacing}ms", f"--rps={10 / spacing:.3f}",
                         f"-n{100 * round(seconds * 10 / spacing)}", f"--data={file}",
                         f"--log-file={log}", "--header=content-type: application/json",
                         f"--header=authorization: Bearer {TOKEN}", f"http://127.0.0.1:{port}{path}"],
-                       env=env, check=True, stdout=subprocess.DEVNULL)
+                       env=GENERATORS, check=True, stdout=subprocess.DEVNULL)
         answers = [line.split("\t") for line in log.read_text().splitlines()]
     failed = [status for _, status, _ in answers if not status.startswith("2")]
     if failed or not answers:
@@ -258,10 +263,8 @@ def paced(port, path, body, rate, seconds):
 
 def load(port, lua, seconds):
     """A load that runs beside the block and ends with it."""
-    binary = shutil.which("wrk") or str(PEERS / "deb/root/usr/bin/wrk")
-    env = {**os.environ, "LD_LIBRARY_PATH": str(PEERS / "deb/root/usr/lib/x86_64-linux-gnu")}
-    return subprocess.Popen([binary, "-t1", "-c4", f"-d{seconds}s", "--timeout", "10s", "-s", lua, f"http://127.0.0.1:{port}"],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
+    return subprocess.Popen([generator("wrk"), "-t1", "-c4", f"-d{seconds}s", "--timeout", "10s", "-s", lua, f"http://127.0.0.1:{port}"],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=GENERATORS)
 
 
 def duration_ms(text):

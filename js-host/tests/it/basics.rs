@@ -289,17 +289,23 @@ fn usage_is_told() {
     assert!(heavy.done.usage.heap_peak_bytes > usage.heap_peak_bytes + 3_000_000, "{heavy:?}");
 }
 
+/// Runs a source under changed limits; the one that ended it.
+fn limit_hit(host: &mut Host, source: &str, change: fn(&mut RunLimits)) -> LimitHit {
+    let mut run = host.ask(source);
+    change(&mut run.limits);
+    let outcome = host.try_perform(run, &mut |request| panic!("{request:?}"));
+    match outcome.unwrap_or_else(|| panic!("no answer: {source}")).done.ending {
+        Ending::Limit(hit) => hit,
+        other => panic!("{source}: {other:?}"),
+    }
+}
+
 #[test]
 fn limits_are_told_with_their_bounds() {
     let mut host = Host::spawn();
     let mut hit = |source: &str, change: fn(&mut RunLimits)| {
-        let mut run = host.ask(source);
-        change(&mut run.limits);
-        let outcome = host.try_perform(run, &mut |request| panic!("{request:?}"));
-        match outcome.unwrap_or_else(|| panic!("no answer: {source}")).done.ending {
-            Ending::Limit(hit) => (hit.limit, hit.bound),
-            other => panic!("{source}: {other:?}"),
-        }
+        let hit = limit_hit(&mut host, source, change);
+        (hit.limit, hit.bound)
     };
     let log = "() => { console.log('12345'); console.log('12345'); }";
     assert_eq!(
@@ -329,29 +335,22 @@ fn limits_are_told_with_their_bounds() {
 #[test]
 fn a_limit_tells_where_it_was_hit() {
     let mut host = Host::spawn();
-    let mut place = |source: &str, change: fn(&mut RunLimits)| {
-        let mut run = host.ask(source);
-        change(&mut run.limits);
-        let outcome = host.try_perform(run, &mut |request| panic!("{request:?}"));
-        match outcome.unwrap_or_else(|| panic!("no answer: {source}")).done.ending {
-            Ending::Limit(hit) => {
-                hit.stack.iter().map(|frame| (frame.function.clone(), frame.line)).collect::<Vec<_>>()
-            }
-            other => panic!("{source}: {other:?}"),
-        }
+    let mut place = |source: &str, change: fn(&mut RunLimits)| -> Vec<(String, u32)> {
+        let stack = limit_hit(&mut host, source, change).stack;
+        stack.into_iter().map(|frame| (frame.function, frame.line)).collect()
     };
-    let within = |line: u32| vec![("spin".to_owned(), line), ("outer".to_owned(), 3)];
+    let within = [("spin".to_owned(), 1), ("outer".to_owned(), 3)];
     let source = |body: &str| {
         format!("(p) => {{ const spin = () => {{ {body} }};\nfunction outer() {{\nspin(); }}\nouter(); }}")
     };
     let looping = source("for (;;);");
     let found = place(&looping, |limits| limits.cpu = Duration::from_millis(20));
-    assert_eq!(found.get(..2), Some(&within(1)[..]), "{found:?}");
+    assert_eq!(found.get(..2), Some(&within[..]), "{found:?}");
     let found = place(&looping, |limits| limits.wall = Duration::from_millis(20));
-    assert_eq!(found.get(..2), Some(&within(1)[..]), "{found:?}");
+    assert_eq!(found.get(..2), Some(&within[..]), "{found:?}");
     let logging = source("for (;;) console.log('12345');");
     let found = place(&logging, |limits| limits.log_lines = 3);
-    assert_eq!(found.get(..2), Some(&within(1)[..]), "{found:?}");
+    assert_eq!(found.get(..2), Some(&within[..]), "{found:?}");
     let waiting = place("async () => new Promise(() => setTimeout(() => {}, 1e6))", |limits| {
         limits.wall = Duration::from_millis(20);
     });

@@ -302,10 +302,6 @@ impl<'a> Condition<'a> {
                 continue;
             }
             match filter {
-                Filter::Equal(column, Cell::Null) => {
-                    let word = self.word();
-                    let _ = write!(self.text, "{word} \"{column}\" IS NULL");
-                }
                 Filter::Equal(column, cell) => self.compare(column, "=", Place::Cell(cell)),
                 Filter::In(column, cells) => self.compare(column, "= ANY (", Place::Cells(cells)),
                 Filter::Before(column, instant) => self.compare(column, "<", Place::Time(instant)),
@@ -329,6 +325,7 @@ impl<'a> Condition<'a> {
 /// some of a table's rows serves only a statement that says that it looks for no others.
 fn named(table: &Table, filter: &Filter) -> Option<String> {
     match filter {
+        Filter::Equal(column, Cell::Null) => Some(format!("\"{column}\" IS NULL")),
         Filter::Equal(column, Cell::Bool(true)) => Some(format!("\"{column}\"")),
         Filter::Equal(column, Cell::Bool(false)) => Some(format!("NOT \"{column}\"")),
         Filter::Equal(column, cell) => in_words(table, column, std::slice::from_ref(cell)),
