@@ -21,7 +21,7 @@ use crate::{
 /// What an account actor is told.
 pub(crate) enum AccountMessage {
     /// Runs an action.
-    Perform(Box<Envelope>),
+    Perform(Envelope),
     /// The write in progress ended.
     Written,
     /// Looks whether the actor has been idle for long enough to retire.
@@ -44,19 +44,22 @@ pub(crate) struct AccountState {
     account: Option<Arc<Account>>,
     settings: Settings,
     epoch: u64,
-    waiting: VecDeque<Box<Envelope>>,
+    waiting: VecDeque<Envelope>,
     writing: bool,
     used: bool,
 }
 
 impl AccountState {
-    /// Reads the account again where a row of accounts changed since it was read.
+    /// Whether a row of accounts changed since this one was read.
+    fn is_stale(&self) -> bool {
+        let Beginning { core, account_id, .. } = &self.beginning;
+        *account_id != SYSTEM && (self.account.is_none() || core.mirror.accounts() != self.epoch)
+    }
+
+    /// Reads the account again.
     async fn refresh(&mut self) -> Result<(), Fault> {
         let Beginning { core, account_id, .. } = &self.beginning;
         let epoch = core.mirror.accounts();
-        if *account_id == SYSTEM || (self.account.is_some() && epoch == self.epoch) {
-            return Ok(());
-        }
         let account: Account = core.store.get(Key::new(SYSTEM, *account_id)).await?;
         self.settings = account.settings(&core.settings);
         self.account = Some(Arc::new(account));
@@ -65,7 +68,10 @@ impl AccountState {
     }
 
     async fn tenant(&mut self, asked: Asked) -> Result<Tenant, Fault> {
-        self.refresh().await?;
+        if self.is_stale() {
+            // Seldom; in a box of its own, so that it adds nothing to every call.
+            Box::pin(self.refresh()).await?;
+        }
         match self.account.as_ref().map_or(Status::Active, |account| account.status) {
             Status::Suspended if !asked.while_suspended => {
                 return Err(Fault::new(Code::Suspended, "the account is suspended"));
@@ -86,14 +92,14 @@ impl AccountState {
         })
     }
 
-    async fn start(&mut self, myself: &ActorRef<AccountMessage>, envelope: Box<Envelope>) {
+    async fn start(&mut self, myself: &ActorRef<AccountMessage>, envelope: Envelope) {
         let ordered = envelope.order == Order::Ordered && self.beginning.account_id != SYSTEM;
         if ordered && self.writing {
             self.waiting.push_back(envelope);
             return;
         }
-        let tenant = self.tenant(envelope.asked()).await;
-        let mut action = envelope.open(tenant);
+        let Envelope { asked, run, .. } = envelope;
+        let mut action = run(self.tenant(asked).await);
         if (&mut action).now_or_never().is_some() {
             return;
         }

@@ -119,7 +119,6 @@ impl Tenant {
 }
 
 /// What an account actor must know of an action before it is run.
-#[derive(Clone)]
 pub(crate) struct Asked {
     pub while_suspended: bool,
     pub while_deleting: bool,
@@ -127,11 +126,14 @@ pub(crate) struct Asked {
     pub ticket: Option<Arc<Ticket>>,
 }
 
+/// Runs an action for the tenant, or answers why there is none.
+type Run = Box<dyn FnOnce(Result<Tenant, Fault>) -> futures_util::future::BoxFuture<'static, ()> + Send>;
+
 /// An action on its way through a mailbox, its reply port with it.
 pub(crate) struct Envelope {
     pub order: Order,
-    asked: Asked,
-    open: Box<dyn FnOnce(Result<Tenant, Fault>) -> futures_util::future::BoxFuture<'static, ()> + Send>,
+    pub asked: Asked,
+    pub run: Run,
 }
 
 impl Envelope {
@@ -143,7 +145,7 @@ impl Envelope {
         place: impl Send + 'static,
         reply: RpcReplyPort<Result<A::Output, Fault>>,
     ) -> Self {
-        let open = Box::new(move |tenant: Result<Tenant, Fault>| {
+        let run = Box::new(move |tenant: Result<Tenant, Fault>| {
             async move {
                 let answer = match tenant {
                     Ok(tenant) => std::panic::AssertUnwindSafe(action.run(&tenant))
@@ -164,17 +166,7 @@ impl Envelope {
             caller,
             ticket,
         };
-        Self { order: A::ORDER, asked, open }
-    }
-
-    /// What must be known before it is run.
-    pub fn asked(&self) -> Asked {
-        self.asked.clone()
-    }
-
-    /// Runs the action for the tenant, or answers why there is none.
-    pub fn open(self, tenant: Result<Tenant, Fault>) -> futures_util::future::BoxFuture<'static, ()> {
-        (self.open)(tenant)
+        Self { order: A::ORDER, asked, run }
     }
 }
 

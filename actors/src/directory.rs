@@ -1,17 +1,19 @@
 //! The directory of account actors, with the admission gate in front of each.
 //!
-//! ractor's mailboxes are unbounded, so every sender holds a permit of the account and one of the daemon until its
-//! action is done. Who finds none is answered at once.
+//! ractor's mailboxes are unbounded, so every sender holds a place of the account and one of the daemon until its action
+//! is done. Who finds none is answered at once.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use sl_store::{Code, Fault};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::{
@@ -52,46 +54,76 @@ pub(crate) const SETTINGS: &[&Setting] = &[&ACCOUNT_QUEUE, &DAEMON_QUEUE, &IDLE_
 #[derive(Clone)]
 pub(crate) struct Directory {
     core: Arc<Core>,
-    entries: Arc<RwLock<HashMap<Uuid, Entry>>>,
-    gate: Arc<Semaphore>,
+    entries: Arc<RwLock<HashMap<Uuid, Arc<Entry>>>>,
+    gate: Arc<Gate>,
     supervisor: Arc<RwLock<Option<ActorCell>>>,
 }
 
-#[derive(Clone)]
-struct Entry {
-    actor: ActorRef<AccountMessage>,
-    gate: Arc<Semaphore>,
+/// An account's actor and the gate in front of it.
+pub(crate) struct Entry {
+    pub actor: ActorRef<AccountMessage>,
+    gate: Gate,
+}
+
+/// A number of places. Nobody waits for one.
+struct Gate {
+    places: usize,
+    taken: AtomicUsize,
+}
+
+impl Gate {
+    const fn new(places: usize) -> Self {
+        Self { places, taken: AtomicUsize::new(0) }
+    }
+
+    /// Takes a place, where there is one.
+    fn enter(&self) -> bool {
+        let entered = self.taken.fetch_add(1, Ordering::AcqRel) < self.places;
+        if !entered {
+            self.leave();
+        }
+        entered
+    }
+
+    fn leave(&self) {
+        self.taken.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn taken(&self) -> usize {
+        self.taken.load(Ordering::Acquire).min(self.places)
+    }
 }
 
 impl Directory {
     pub fn new(core: Arc<Core>) -> Self {
-        let gate = Arc::new(Semaphore::new(core.settings.size(&DAEMON_QUEUE)));
+        let gate = Arc::new(Gate::new(core.settings.size(&DAEMON_QUEUE)));
         Self { core, entries: Arc::default(), gate, supervisor: Arc::default() }
     }
 
     /// A place in the account's queue, or the answer that there is none.
     pub async fn admit(&self, account: Uuid) -> Result<Admitted, Fault> {
-        let daemon = self.gate.clone().try_acquire_owned().map_err(|_| {
+        let daemon = Place::of(&self.gate).ok_or_else(|| {
             let limit = self.core.settings.count(&DAEMON_QUEUE);
             Fault::new(Code::Unavailable, "the daemon's queue is full")
                 .limited(DAEMON_QUEUE.name, limit, limit)
                 .retry_after(Duration::from_secs(1))
         })?;
-        let entry = self.entry(account).await?;
-        let place = entry.gate.clone().try_acquire_owned().map_err(|_| {
-            let limit = self.core.settings.count(&ACCOUNT_QUEUE);
-            Fault::new(Code::Overloaded, "the account's queue is full")
-                .limited(ACCOUNT_QUEUE.name, limit, limit)
-                .retry_after(Duration::from_secs(1))
-        })?;
-        Ok(Admitted { actor: entry.actor, place, daemon })
+        let entry = match self.known(account) {
+            Some(entry) => entry,
+            None => Box::pin(self.start(account)).await?,
+        };
+        if entry.gate.enter() {
+            return Ok(Admitted { entry, _daemon: daemon });
+        }
+        let limit = self.core.settings.count(&ACCOUNT_QUEUE);
+        Err(Fault::new(Code::Overloaded, "the account's queue is full")
+            .limited(ACCOUNT_QUEUE.name, limit, limit)
+            .retry_after(Duration::from_secs(1)))
     }
 
     /// How many actions of an account wait and run.
     pub fn waiting(&self, account: Uuid) -> u64 {
-        let places = self.core.settings.size(&ACCOUNT_QUEUE);
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.get(&account).map_or(0, |entry| places.saturating_sub(entry.gate.available_permits())) as u64
+        self.known(account).map_or(0, |entry| entry.gate.taken()) as u64
     }
 
     /// How many account actors run.
@@ -99,10 +131,12 @@ impl Directory {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    async fn entry(&self, account: Uuid) -> Result<Entry, Fault> {
-        if let Some(entry) = self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&account) {
-            return Ok(entry.clone());
-        }
+    fn known(&self, account: Uuid) -> Option<Arc<Entry>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&account).cloned()
+    }
+
+    /// Starts the actor of an account; where two do that at once, one of the two goes again.
+    async fn start(&self, account: Uuid) -> Result<Arc<Entry>, Fault> {
         let supervisor = self.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
         let supervisor = supervisor.ok_or_else(|| {
             Fault::new(Code::Unavailable, "the runtime is starting").retry_after(Duration::from_secs(1))
@@ -110,7 +144,7 @@ impl Directory {
         let (actor, _joined) = Actor::spawn_linked(None, AccountActor, self.beginning(account), supervisor)
             .await
             .map_err(Fault::internal)?;
-        let fresh = Entry { actor, gate: Arc::new(Semaphore::new(self.core.settings.size(&ACCOUNT_QUEUE))) };
+        let fresh = Arc::new(Entry { actor, gate: Gate::new(self.core.settings.size(&ACCOUNT_QUEUE)) });
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let kept = entries.entry(account).or_insert_with(|| fresh.clone()).clone();
         if kept.actor.get_id() != fresh.actor.get_id() {
@@ -151,16 +185,36 @@ impl Directory {
         self.count(&entries);
     }
 
-    fn count(&self, entries: &HashMap<Uuid, Entry>) {
+    fn count(&self, entries: &HashMap<Uuid, Arc<Entry>>) {
         self.core.metrics.account_actors.set(i64::try_from(entries.len()).unwrap_or(i64::MAX));
     }
 }
 
-/// A place in an account's queue.
+/// A place in the daemon's queue.
+struct Place(Arc<Gate>);
+
+impl Place {
+    fn of(gate: &Arc<Gate>) -> Option<Self> {
+        gate.enter().then(|| Self(gate.clone()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// A place in an account's queue, and one in the daemon's.
 pub(crate) struct Admitted {
-    pub actor: ActorRef<AccountMessage>,
-    pub place: OwnedSemaphorePermit,
-    pub daemon: OwnedSemaphorePermit,
+    pub entry: Arc<Entry>,
+    _daemon: Place,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.entry.gate.leave();
+    }
 }
 
 /// Supervises the account actors: one that ends is forgotten, and started afresh by the next request for it.

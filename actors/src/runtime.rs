@@ -96,17 +96,16 @@ impl Runtime {
     ) -> Result<A::Output, Fault> {
         let (answer, answered) = oneshot::channel();
         let admitted = self.directory.admit(account).await?;
-        let place = (admitted.place, admitted.daemon);
-        let envelope = Box::new(Envelope::seal(action, caller, ticket, place, answer.into()));
-        let mut message = AccountMessage::Perform(envelope);
-        let mut actor = admitted.actor;
-        while let Err(refused) = actor.cast(message) {
+        let mut entry = admitted.entry.clone();
+        let mut message =
+            AccountMessage::Perform(Envelope::seal(action, caller, ticket, admitted, answer.into()));
+        while let Err(refused) = entry.actor.cast(message) {
             let MessagingErr::SendErr(returned) = refused else {
                 return Err(Fault::internal(refused));
             };
             message = returned;
             tokio::task::yield_now().await;
-            actor = self.directory.admit(account).await?.actor;
+            entry = self.directory.admit(account).await?.entry.clone();
         }
         answered.await.unwrap_or_else(|_| {
             Err(Fault::new(Code::Unavailable, "the account's actor was restarted meanwhile")

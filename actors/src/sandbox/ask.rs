@@ -77,7 +77,7 @@ pub(super) async fn compile(
             return Err(Fault::field("/source", "too_complex", detail));
         }
     };
-    if !compiled.leaving && host.frames.is_empty() {
+    if !compiled.leaving && host.incoming.is_silent() {
         lease.give_back();
     }
     Ok(compiled.fault.map_or(Ok(()), |fault| Err(report::compile_error(fault))))
@@ -145,7 +145,7 @@ impl Asked {
     fn close(mut self, account: Uuid, done: Done, limits: &RunLimits) -> Ending {
         let leaving = done.leaving;
         let (ending, mut violation) = report::ending(done, limits);
-        let (pid, silent) = self.lease.host().map_or((0, true), |host| (host.pid, host.frames.is_empty()));
+        let (pid, silent) = self.lease.host().map_or((0, true), |host| (host.pid, host.incoming.is_silent()));
         if !silent && violation.is_none() {
             violation = Some("it went on after its last word".to_owned());
         }

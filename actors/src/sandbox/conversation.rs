@@ -11,15 +11,16 @@ use sl_js_protocol::{
     ToDaemon, ToHost, encode,
 };
 use sl_store::{Code, Fault};
-use tokio::{io::Interest, net::UnixStream, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroize as _;
 
 use super::{
-    host::{Heard, Host, hear},
+    host::Host,
     memory,
     run::{HostCalls, LogLine},
     tally::Tally,
+    wire::Outgoing,
 };
 
 /// How often the memory of a running host is looked at.
@@ -108,25 +109,20 @@ impl<'a> Conversation<'a> {
     /// Puts the question, given as whole frames, and stays until it is answered.
     pub(super) async fn hold(&mut self, host: &mut Host, question: Vec<u8>) -> Result<Answer, Broken> {
         self.outgoing = question;
-        let (stream, frames) = (&host.stream, &mut host.frames);
+        let Host { incoming, outgoing, .. } = host;
         let timer = tokio::time::sleep_until(self.next_look());
         tokio::pin!(timer);
         let cancelled = self.cancel.cancelled();
         tokio::pin!(cancelled);
         loop {
-            self.write(stream);
-            loop {
-                match hear(stream, frames).map_err(|fault| broken(&fault))? {
-                    Heard::Silence => break,
-                    Heard::Message(message) => {
-                        if let Some(answer) = self.take(message)? {
-                            return Ok(answer);
-                        }
+            self.write(outgoing);
+            tokio::select! {
+                heard = incoming.hear() => {
+                    if let Some(answer) = self.take(heard.map_err(|fault| broken(&fault))?)? {
+                        return Ok(answer);
                     }
                 }
-            }
-            tokio::select! {
-                ready = stream.ready(self.interest()) => drop(ready.map_err(|_| Broken::Closed)?),
+                room = outgoing.writable(), if !self.outgoing.is_empty() => room.map_err(|_| Broken::Closed)?,
                 Some((id, outcome)) = self.fetches.next(), if !self.fetches.is_empty() => self.reply(id, outcome)?,
                 () = cancelled.as_mut(), if !self.cancelled => self.stop()?,
                 () = timer.as_mut() => {
@@ -141,18 +137,14 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn interest(&self) -> Interest {
-        if self.outgoing.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE }
-    }
-
     fn next_look(&self) -> Instant {
         (Instant::now() + LOOK).min(self.kill_at)
     }
 
     /// Writes as much as the socket takes.
-    fn write(&mut self, stream: &UnixStream) {
+    fn write(&mut self, to: &mut Outgoing) {
         while self.written < self.outgoing.len() {
-            match stream.try_write(&self.outgoing[self.written..]) {
+            match to.write(&self.outgoing[self.written..]) {
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

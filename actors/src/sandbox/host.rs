@@ -2,21 +2,19 @@
 
 use std::{
     collections::HashSet,
-    io,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use sl_js_protocol::{Assign, CodeKey, FrameBuffer, FrameFault, Hello, RunId, ToDaemon, ToHost, encode};
-use tokio::{net::UnixStream, sync::SetOnce};
+use sl_js_protocol::{Assign, CodeKey, FrameFault, Hello, RunId, ToDaemon, ToHost, encode};
+use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::wire::{Incoming, Outgoing};
+
 /// So many sources are remembered as known to a host; a host forgets some of its own accord and says so.
 const KNOWN_SOURCES: usize = 4_096;
-
-/// One read takes so much at most.
-const PIECE_BYTES: usize = 16 << 10;
 
 /// Names a host process within this daemon's life.
 pub(super) type HostId = u64;
@@ -26,8 +24,8 @@ pub(super) type HostId = u64;
 pub(super) struct Host {
     pub(super) id: HostId,
     pub(super) pid: u32,
-    pub(super) stream: UnixStream,
-    pub(super) frames: FrameBuffer,
+    pub(super) incoming: Incoming,
+    pub(super) outgoing: Outgoing,
     pub(super) hello: Hello,
     /// The account it serves for the rest of its life.
     pub(super) account: Option<Uuid>,
@@ -55,18 +53,17 @@ impl Host {
     pub(super) fn new(
         id: HostId,
         pid: u32,
-        stream: UnixStream,
-        opening: (FrameBuffer, Hello),
+        (incoming, outgoing): (Incoming, Outgoing),
+        hello: Hello,
         doom: CancellationToken,
         fate: Arc<SetOnce<Fate>>,
     ) -> Self {
         let now = Instant::now();
-        let (frames, hello) = opening;
         Self {
             id,
             pid,
-            stream,
-            frames,
+            incoming,
+            outgoing,
             hello,
             account: None,
             doom,
@@ -115,49 +112,17 @@ impl Host {
     }
 }
 
-/// What reading a host's socket brought.
-pub(super) enum Heard {
-    /// A message.
-    Message(ToDaemon),
-    /// Nothing more for now.
-    Silence,
-}
-
-/// The next message, without waiting.
-pub(super) fn hear(stream: &UnixStream, frames: &mut FrameBuffer) -> Result<Heard, FrameFault> {
-    loop {
-        if let Some(message) = frames.take()? {
-            return Ok(Heard::Message(message));
-        }
-        let mut piece = [0; PIECE_BYTES];
-        match stream.try_read(&mut piece) {
-            Ok(0) => return Err(FrameFault::Truncated),
-            Ok(count) => frames.push(&piece[..count]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Heard::Silence),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(FrameFault::Io(error)),
-        }
-    }
-}
-
 /// Waits for the first message of a fresh process.
-pub(super) async fn greet(stream: &UnixStream, within: Duration) -> Result<(FrameBuffer, Hello), String> {
-    let mut frames = FrameBuffer::new();
-    let hello = async {
-        loop {
-            match hear(stream, &mut frames).map_err(|fault| fault.to_string())? {
-                Heard::Message(ToDaemon::Hello(hello)) => return Ok(hello),
-                Heard::Message(_) => return Err("its first message was no hello".to_owned()),
-                Heard::Silence => stream.readable().await.map_err(|error| error.to_string())?,
-            }
-        }
-    };
-    let hello = tokio::time::timeout(within, hello)
+pub(super) async fn greet(incoming: &mut Incoming, within: Duration) -> Result<Hello, String> {
+    let first = tokio::time::timeout(within, incoming.hear())
         .await
-        .map_err(|_| format!("it did not start within {} ms", within.as_millis()))??;
+        .map_err(|_| format!("it did not start within {} ms", within.as_millis()))?;
+    let ToDaemon::Hello(hello) = first.map_err(|fault| fault.to_string())? else {
+        return Err("its first message was no hello".to_owned());
+    };
     if hello.protocol != sl_js_protocol::PROTOCOL_VERSION {
         let ours = sl_js_protocol::PROTOCOL_VERSION;
         return Err(format!("it speaks version {} of the protocol, this daemon {ours}", hello.protocol));
     }
-    Ok((frames, hello))
+    Ok(hello)
 }

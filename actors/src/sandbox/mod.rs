@@ -25,6 +25,7 @@ mod run;
 mod status;
 mod tally;
 mod text;
+mod wire;
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     io::{self, Read as _},
-    os::{fd::OwnedFd, unix::net::UnixStream as StdUnixStream},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::PathBuf,
     process::Stdio,
     sync::{Arc, mpsc},
@@ -13,7 +13,6 @@ use command_fds::{CommandFdExt as _, FdMapping};
 use sl_js_protocol::HOST_SOCKET_FD;
 use sl_store::Fault;
 use tokio::{
-    net::UnixStream,
     process::{Child, Command},
     runtime::Handle,
     sync::{SetOnce, oneshot},
@@ -24,6 +23,7 @@ use super::{
     cgroup::{Cell, Cgroup},
     host::{Fate, Host, HostId, greet},
     pool::Pool,
+    wire::{Incoming, Outgoing, ends},
 };
 
 /// So much of what a host wrote to its standard error is kept for the log.
@@ -58,7 +58,7 @@ pub(super) struct Spawner(mpsc::Sender<oneshot::Sender<io::Result<Started>>>);
 #[derive(Debug)]
 pub(super) struct Started {
     child: Child,
-    socket: UnixStream,
+    socket: (Incoming, Outgoing),
     errors: Option<OwnedFd>,
 }
 
@@ -86,9 +86,8 @@ impl Spawner {
 }
 
 fn spawn(program: &HostProgram) -> io::Result<Started> {
-    let (ours, theirs) = StdUnixStream::pair()?;
+    let (ours, theirs) = UnixStream::pair()?;
     let (errors, their_errors) = io::pipe()?;
-    ours.set_nonblocking(true)?;
     let mut command = Command::new(&program.path);
     command
         .args(&program.arguments)
@@ -103,7 +102,7 @@ fn spawn(program: &HostProgram) -> io::Result<Started> {
         .fd_mappings(vec![FdMapping { parent_fd: theirs.into(), child_fd: HOST_SOCKET_FD }])
         .map_err(io::Error::other)?;
     let child = command.spawn()?;
-    Ok(Started { child, socket: UnixStream::from_std(ours)?, errors: Some(errors.into()) })
+    Ok(Started { child, socket: ends(ours)?, errors: Some(errors.into()) })
 }
 
 /// Brings a process up, hands it to the pool, and stays until it has ended.
@@ -118,12 +117,12 @@ pub(super) async fn live(pool: Arc<Pool>, id: HostId, doom: CancellationToken) {
     let cell = pool.cgroup.as_ref().ok().and_then(|cgroup| enrol(cgroup, id, pid));
     let fate = Arc::new(SetOnce::new());
     let greeting = tokio::select! {
-        greeting = greet(&started.socket, pool.limits.start) => greeting,
+        greeting = greet(&mut started.socket.0, pool.limits.start) => greeting,
         () = doom.cancelled() => Err("it was not wanted any more".to_owned()),
     };
     match greeting {
-        Ok(opening) => {
-            let host = Host::new(id, pid, started.socket, opening, doom.clone(), fate.clone());
+        Ok(hello) => {
+            let host = Host::new(id, pid, started.socket, hello, doom.clone(), fate.clone());
             pool.arrived(host);
             let ended = outlive(&mut started.child, &doom, cell).await;
             tracing::debug!(host_pid = pid, status = ended.status, "A JavaScript host ended");
