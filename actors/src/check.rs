@@ -4,9 +4,15 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use sl_store::{Fault, FieldError};
 
+use crate::settings::Setting;
+
 /// Collects broken rules.
 #[derive(Debug, Default)]
-pub struct Check(Vec<FieldError>);
+pub struct Check {
+    broken: Vec<FieldError>,
+    /// The setting whose limit was hit first, the limit, and what was found.
+    limit: Option<(&'static Setting, u64, u64)>,
+}
 
 impl Check {
     /// Nothing is broken yet.
@@ -22,7 +28,23 @@ impl Check {
         rule: &'static str,
         detail: impl Into<String>,
     ) -> &mut Self {
-        self.0.push(FieldError { pointer: pointer.into(), rule, detail: detail.into() });
+        self.broken.push(FieldError { pointer: pointer.into(), rule, detail: detail.into() });
+        self
+    }
+
+    /// No more bytes than a setting allows.
+    pub fn bytes(
+        &mut self,
+        pointer: &str,
+        found: usize,
+        setting: &'static Setting,
+        most: usize,
+    ) -> &mut Self {
+        if found > most {
+            self.limit.get_or_insert((setting, most as u64, found as u64));
+            let detail = format!("must have at most {most} bytes ({}), not {found}", setting.name);
+            self.broken(pointer, "length", detail);
+        }
         self
     }
 
@@ -62,6 +84,13 @@ impl Check {
     /// # Errors
     /// [`sl_store::Code::Invalid`] where any rule is broken.
     pub fn finish(&mut self) -> Result<(), Fault> {
-        if self.0.is_empty() { Ok(()) } else { Err(Fault::fields(std::mem::take(&mut self.0))) }
+        if self.broken.is_empty() {
+            return Ok(());
+        }
+        let fault = Fault::fields(std::mem::take(&mut self.broken));
+        Err(match self.limit.take() {
+            Some((setting, most, found)) => fault.limited(setting.name, most, found),
+            None => fault,
+        })
     }
 }

@@ -93,9 +93,10 @@ fn checked_wait(tenant: &Tenant, wait: Option<Duration>) -> Result<Duration, Fau
     if wait <= most {
         return Ok(wait);
     }
-    let (most, asked) = (write_duration(most), write_duration(wait));
-    let detail = format!("must be at most {most} ({}), not {asked}", MAX_WAIT.name);
-    Err(Fault::field("?wait", "bounds", detail))
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let (bound, asked) = (write_duration(most), write_duration(wait));
+    let detail = format!("must be at most {bound} ({}), not {asked}", MAX_WAIT.name);
+    Err(Fault::field("?wait", "bounds", detail).limited(MAX_WAIT.name, millis(most), millis(wait)))
 }
 
 fn params(text: String) -> Result<Json, Fault> {

@@ -23,12 +23,7 @@ pub(super) async fn check(
         let found = definition.secrets.len();
         check.broken("/secrets", "entries", format!("must name at most {most} secrets, not {found}"));
     }
-    let (found, most) = (source.map_or(0, str::len) as u64, settings.count(&MAX_SOURCE));
-    check.finish().map_err(
-        |fault| {
-            if found > most { fault.limited(MAX_SOURCE.name, most, found) } else { fault }
-        },
-    )?;
+    check.finish()?;
     for name in secrets::missing(&tenant.core, tenant.account_id, &definition.secrets).await? {
         check.broken("/secrets", "missing", format!("there is no secret {name:?}"));
     }
@@ -36,11 +31,8 @@ pub(super) async fn check(
 }
 
 fn check_source(source: &str, most: usize, check: &mut Check) {
-    let found = source.len();
-    if found > most {
-        let detail = format!("must have at most {most} bytes ({}), not {found}", MAX_SOURCE.name);
-        check.broken("/source", "length", detail);
-    } else if source.trim().is_empty() {
+    check.bytes("/source", source.len(), &MAX_SOURCE, most);
+    if source.trim().is_empty() {
         check.broken("/source", "blank", "must not be blank");
     } else if source.contains('\0') {
         check.broken("/source", "characters", "must not contain U+0000");

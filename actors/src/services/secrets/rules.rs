@@ -2,6 +2,7 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::VALUE_SIZE;
 use crate::check::Check;
 
 /// The longest name, in characters.
@@ -33,13 +34,8 @@ pub(super) fn check_value(check: &mut Check, value: &SecretString, most: usize) 
     let found = value.expose_secret().len();
     if found == 0 {
         check.broken("/value", "length", "must not be empty");
-    } else if found > most {
-        check.broken(
-            "/value",
-            "length",
-            format!("must have at most {most} bytes, not {found} (secrets.value_size)"),
-        );
     }
+    check.bytes("/value", found, &VALUE_SIZE, most);
 }
 
 /// Adds a version to those kept; answers which go, so that at most `most` stay. The one in force stays whatever its age.
@@ -60,9 +56,8 @@ mod tests {
 
     #[test]
     fn names_are_bounded_and_print() {
-        let good = ["a", "API_KEY", "a.b-c", "a b", "a/b", "ä", &"x".repeat(128), &"ß".repeat(128)];
-        assert!(good.into_iter().all(is_name));
-        assert!(!["", " ", "a|b", "a\0", "a\nb", "\u{85}", &"x".repeat(129)].into_iter().any(is_name));
+        assert!(["API_KEY", "a.b-c", "a b", "a/b", "ä", &"ß".repeat(128)].into_iter().all(is_name));
+        assert!(!["", " ", "a|b", "a\0", "\u{85}", &"x".repeat(129)].into_iter().any(is_name));
     }
 
     proptest! {
@@ -74,8 +69,7 @@ mod tests {
                 keep(&mut kept, number, active, most);
             }
             prop_assert_eq!(kept.len(), most.min(usize::try_from(count).unwrap_or(0)));
-            prop_assert!(kept.contains(&active) && kept.contains(&count));
-            prop_assert!(kept.is_sorted());
+            prop_assert!(kept.contains(&active) && kept.contains(&count) && kept.is_sorted());
         }
     }
 }
