@@ -16,6 +16,9 @@ pub struct Reading {
     pub depth: usize,
     /// Whether it must be an object: serde would read a struct from an array as well.
     pub object: bool,
+    /// Whether what is null is absent, where nothing else can be meant by it: in what makes a thing or asks for something.
+    /// In a change it says what is to be cleared.
+    pub nulls: bool,
 }
 
 /// Reads a body by what its proof says.
@@ -37,7 +40,7 @@ pub fn read<T: DeserializeOwned>(body: &[u8], reading: Reading) -> Result<T, Fau
         return Err(Fault::field("", "type", "the body must be an object"));
     }
     T::deserialize(Strict(&mut serde_json::Deserializer::from_slice(body)))
-        .or_else(|_| with_whole_numbers(body).ok_or_else(|| misfit::<T>(body)))
+        .or_else(|_| at_second_sight(body, reading.nulls).ok_or_else(|| misfit::<T>(body)))
 }
 
 /// Reads a body that need not be JSON: what is none is a text.
@@ -53,31 +56,43 @@ pub fn read_or_text(body: &[u8], reading: Reading) -> Result<Value, Fault> {
     text.map(Value::from).ok_or_else(neither)
 }
 
-/// Reads a body once more with each whole number as such, however it is written: `3.0` is an integer (JSON Schema, 6.1.1).
-fn with_whole_numbers<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+/// Reads a body once more with each whole number as such, however it is written (`3.0` is an integer, JSON Schema, 6.1.1),
+/// and, where `nulls` says so, without what is null and may not be.
+fn at_second_sight<T: DeserializeOwned>(body: &[u8], nulls: bool) -> Option<T> {
+    /// A body with more of them than any type has fields is not read any better.
+    const MOST_NULLS: usize = 64;
     let mut value: Value = serde_json::from_slice(body).ok()?;
-    make_whole(&mut value).then(|| T::deserialize(Strict(value)).ok())?
-}
-
-/// Answers whether there was one.
-fn make_whole(value: &mut Value) -> bool {
-    match value {
-        Value::Number(number) if number.is_f64() => match number.as_f64().and_then(whole) {
-            Some(whole) => {
-                *value = whole.into();
-                true
-            }
-            None => false,
-        },
-        Value::Array(items) => any_made_whole(items.iter_mut()),
-        Value::Object(members) => any_made_whole(members.values_mut()),
-        _ => false,
+    make_whole(&mut value);
+    for _ in 0..=MOST_NULLS {
+        match serde_path_to_error::deserialize::<_, T>(Strict(value.clone())) {
+            Ok(read) => return Some(read),
+            Err(error) if nulls => take_null(&mut value, &pointer::of(error.path(), None))?,
+            Err(_) => return None,
+        }
     }
+    None
 }
 
-/// All of them, not only up to the first.
-fn any_made_whole<'a>(values: impl Iterator<Item = &'a mut Value>) -> bool {
-    values.map(make_whole).filter(|made| *made).count() > 0
+/// Takes a member away that is null; none where there is no such.
+fn take_null(value: &mut Value, pointer: &str) -> Option<()> {
+    let (place, _) = pointer.rsplit_once('/')?;
+    value.pointer(pointer).filter(|member| member.is_null())?;
+    let members = value.pointer_mut(place)?.as_object_mut()?;
+    let name = pointer.rsplit('/').next()?.replace("~1", "/").replace("~0", "~");
+    members.remove(&name).map(drop)
+}
+
+fn make_whole(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            if let Some(whole) = number.as_f64().and_then(whole) {
+                *value = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_whole),
+        Value::Object(members) => members.values_mut().for_each(make_whole),
+        _ => {}
+    }
 }
 
 /// The integer that a number is, as far as it holds integers exactly.
@@ -106,7 +121,9 @@ fn misfit<T: DeserializeOwned>(body: &[u8]) -> Fault {
         return Fault::internal("a body was read at second sight only");
     };
     if error.inner().classify() != Category::Data {
-        return malformed(error.inner());
+        // The body was read as JSON before: where a word of a list belongs, serde_json takes anything but text for no JSON.
+        let place = pointer::of(error.path(), None);
+        return Fault::field(place, "type", "must be a string, one of the words that are allowed");
     }
     let told = error.inner().to_string();
     let told = told.rsplit_once(" at line ").map_or(told.as_str(), |(told, _)| told);
@@ -156,7 +173,9 @@ pub fn explain(told: &str) -> Broken<'_> {
             detail: format!("must be {}, not {found}", in_words(expected)),
         };
     }
-    Broken { rule: "format", member: None, detail: told.to_owned() }
+    let detail =
+        if told.starts_with("UUID parsing failed") { "must be an id, which is a UUID" } else { told };
+    Broken { rule: "format", member: None, detail: detail.to_owned() }
 }
 
 fn unknown<'a>(rule: &'static str, what: &str, rest: &'a str) -> Broken<'a> {
@@ -185,7 +204,11 @@ fn in_words(expected: &str) -> String {
         "unit" => "absent".to_owned(),
         other => match other.strip_prefix("struct ") {
             Some(_) => "an object".to_owned(),
-            None => other.replace("map", "object").replace("sequence", "array"),
+            None => other
+                .replace("a map", "an object")
+                .replace("a sequence", "an array")
+                .replace("map", "object")
+                .replace("sequence", "array"),
         },
     }
 }

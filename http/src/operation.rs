@@ -62,6 +62,8 @@ pub struct Operation {
     pub lists: bool,
     /// Whether that list is short and timeless: one page has all of it where nothing else is asked for.
     pub short: bool,
+    /// Whether it changes a thing that stands already, though its method does not say so.
+    versioned: bool,
     /// Whether headers repeat what its answer tells: the version as entity tag, the place of what was created.
     pub tells_facts: bool,
     /// The form of its answer.
@@ -96,6 +98,12 @@ impl Operation {
     #[must_use]
     pub fn mutates(&self) -> bool {
         self.method != Method::GET
+    }
+
+    /// Whether it changes a thing that stands already, at the version that `If-Match` names.
+    #[must_use]
+    pub fn takes_version(&self) -> bool {
+        self.versioned || matches!(self.method, Method::PUT | Method::PATCH | Method::DELETE)
     }
 
     /// Whether it takes a body that says anything.
@@ -144,6 +152,7 @@ pub struct Draft {
     columns: &'static [&'static str],
     lists: bool,
     short: bool,
+    versioned: bool,
     within: Vec<Shape>,
 }
 
@@ -168,6 +177,7 @@ pub fn operation(
         columns: &[],
         lists: false,
         short: false,
+        versioned: false,
         within: Vec::new(),
     }
 }
@@ -211,6 +221,13 @@ impl Draft {
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.status = status;
+        self
+    }
+
+    /// Changes a thing that stands already, though it is a POST: `If-Match` names its version.
+    #[must_use]
+    pub const fn versioned(mut self) -> Self {
+        self.versioned = true;
         self
     }
 
@@ -301,7 +318,7 @@ impl Draft {
             let Performer { front, account, caller, .. } = performer;
             async move {
                 let proven = front.runtime.perform(account, caller, None, seen?).await?;
-                let body = read(&proven, &received.body, json::Reading { depth, object })?;
+                let body = read(&proven, &received.body, json::Reading { depth, object, nulls: false })?;
                 Ok(performed(make(proven, body)?, |_| None))
             }
             .boxed()
@@ -368,6 +385,7 @@ impl Draft {
         let (lists, short) = (self.lists, self.short);
         let default_limit = if short { PageRequest::whole().limit } else { DEFAULT_LIMIT };
         let object = Schemas::is_object::<B>();
+        let nulls = self.method == Method::POST;
         let mut parameters = Schemas::default().parameters::<Q>().into_keys().collect::<Vec<_>>();
         if lists {
             parameters.extend(query::page_parameters(short).iter().map(|name| (*name).to_owned()));
@@ -385,6 +403,7 @@ impl Draft {
             tells_facts: self.status == 201 || Schemas::default().parameters::<T>().contains_key("version"),
             lists,
             short,
+            versioned: self.versioned,
             form,
             query_parameters: Schemas::parameters::<Q>,
             body: shape::<B>,
@@ -400,7 +419,7 @@ impl Draft {
                     let page = if lists { query.page(default_limit)? } else { PageRequest::default() };
                     Ok(Input {
                         query: query.read()?,
-                        body: body_of::<B>(&received.body, depth, object)?,
+                        body: body_of::<B>(&received.body, json::Reading { depth, object, nulls })?,
                         caller: received.caller,
                         path: received.path,
                         page,
@@ -446,14 +465,13 @@ struct Nothing {}
 /// Reads the body into what an operation takes.
 fn body_of<B: DeserializeOwned + ToSchema + 'static>(
     body: &[u8],
-    depth: usize,
-    object: bool,
+    reading: json::Reading,
 ) -> Result<B, Fault> {
     if !is_unit::<B>() {
-        return json::read(body, json::Reading { depth, object });
+        return json::read(body, reading);
     }
-    json::read::<Option<Nothing>>(body, json::Reading { depth, object: true })?;
-    json::read(b"", json::Reading { depth, object })
+    json::read::<Option<Nothing>>(body, json::Reading { object: true, ..reading })?;
+    json::read(b"", reading)
 }
 
 fn is_unit<T: 'static>() -> bool {

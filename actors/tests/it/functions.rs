@@ -198,7 +198,7 @@ async fn only_so_many_versions_are_kept(ground: Ground) {
 async fn another_version_than_expected_is_refused(ground: Ground) {
     let shop = Workshop::on(ground).await;
     let made = shop.function("raced", ECHO).await;
-    let patch = || AmendFunction { description: Some("new".to_owned()), ..AmendFunction::default() };
+    let patch = || AmendFunction { description: Some(Some("new".to_owned())), ..AmendFunction::default() };
     let amend = |expected| Amend::<Function> { id: made.id, expected, patch: patch() };
     assert_eq!(shop.perform(amend(Some(2))).await.unwrap_err().code, Code::VersionMismatch);
     shop.perform(amend(Some(1))).await.unwrap();

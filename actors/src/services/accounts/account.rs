@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     action::Tenant,
     check::Check,
+    patch::{changed, given},
     settings::{self, Settings, Source},
 };
 
@@ -142,12 +143,15 @@ pub struct NewAccount {
 /// What amends an account; absent fields stay as they are.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "null, which clears, is told from absent, which leaves alone")]
 pub struct AmendAccount {
     /// Who it belongs to, 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     pub owner: Option<String>,
-    /// Up to 64 notes; replaces all.
-    pub metadata: Option<BTreeMap<String, String>>,
+    /// Up to 64 notes; replaces all. Null for none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub metadata: Option<Option<BTreeMap<String, String>>>,
     /// `active` or `suspended`; operators only.
     pub status: Option<Status>,
     /// Limits that differ from the daemon's, by setting: in words (`"64MiB"`), a number in the setting's unit (bytes,
@@ -211,7 +215,7 @@ impl Account {
     /// [`sl_store::Code::Invalid`] naming every field that breaks a rule.
     pub(super) fn amend(&mut self, patch: AmendAccount) -> Result<(), Fault> {
         self.owner = patch.owner.unwrap_or_else(|| std::mem::take(&mut self.owner));
-        self.metadata = patch.metadata.unwrap_or_else(|| std::mem::take(&mut self.metadata));
+        self.metadata = changed(patch.metadata, std::mem::take(&mut self.metadata), BTreeMap::new());
         let mut check = Check::new();
         check.text("/owner", &self.owner, 1..=200).labels("/metadata", &self.metadata, 64);
         match patch.status {

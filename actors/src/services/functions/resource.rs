@@ -23,6 +23,7 @@ use super::{
 use crate::{
     Core,
     action::Tenant,
+    patch::{changed, given},
     resource::{Life, Resource},
     services::executions,
     settings::Setting,
@@ -59,6 +60,7 @@ pub struct NewFunction {
 /// What amends a function; absent fields stay as they are. Every amendment that changes something makes a new version.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "null, which clears, is told from absent, which leaves alone")]
 pub struct AmendFunction {
     /// Takes source, secrets, limits and `keep_context` from this earlier version; other fields given beside it hold.
     #[schema(minimum = 1)]
@@ -68,15 +70,22 @@ pub struct AmendFunction {
     pub name: Option<String>,
     /// JavaScript, as at creation.
     pub source: Option<String>,
-    /// What it is for, up to 2,000 characters.
-    #[schema(max_length = 2000)]
-    pub description: Option<String>,
-    /// The secrets its runs are given; replaces all.
-    pub secrets: Option<Vec<String>>,
-    /// What its runs may use; replaces all.
-    pub limits: Option<Limits>,
-    /// Whether its runs share what it holds in globals.
-    pub keep_context: Option<bool>,
+    /// What it is for, up to 2,000 characters; null for nothing.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(max_length = 2000, value_type = Option<String>)]
+    pub description: Option<Option<String>>,
+    /// The secrets its runs are given; replaces all. Null for none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub secrets: Option<Option<Vec<String>>>,
+    /// What its runs may use; replaces all. Null for what is usual.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Limits>)]
+    pub limits: Option<Option<Limits>>,
+    /// Whether its runs share what it holds in globals; null for no.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
+    pub keep_context: Option<Option<bool>>,
 }
 
 /// What a list of functions is narrowed by.
@@ -184,10 +193,12 @@ impl Resource for Function {
         let take = std::mem::take::<String>;
         definition.name =
             patch.name.map_or_else(|| take(&mut definition.name), |name| name.trim().to_owned());
-        definition.description = patch.description.unwrap_or_else(|| take(&mut definition.description));
-        definition.secrets = patch.secrets.map_or_else(|| std::mem::take(&mut definition.secrets), distinct);
-        definition.limits = patch.limits.unwrap_or(definition.limits);
-        definition.keep_context = patch.keep_context.unwrap_or(definition.keep_context);
+        let described = take(&mut definition.description);
+        definition.description = changed(patch.description, described, String::new());
+        let named = std::mem::take(&mut definition.secrets);
+        definition.secrets = distinct(changed(patch.secrets, named, Vec::new()));
+        definition.limits = changed(patch.limits, definition.limits, Limits::default());
+        definition.keep_context = changed(patch.keep_context, definition.keep_context, false);
         rules::check(definition, patch.source.as_deref(), tenant).await?;
         let text = async |version| {
             Ok::<_, Fault>(tenant.core.store.get::<FunctionSource>(tenant.key(version)).await?.text)
