@@ -50,13 +50,12 @@ pub async fn follow(performer: Performer, input: Input<EventQuery>) -> Result<Se
         runtime: performer.front.runtime.clone(),
         account: performer.account,
         caller: performer.caller.clone(),
-        events: Events { after, filter: EventFilter { service, kind, subject }, limit: PAGE },
+        events: Events { after: None, filter: EventFilter { service, kind, subject }, limit: PAGE },
     };
-    // Where the stream begins is fixed before it is promised; and there must be such an account.
-    let first = log.read().await?;
-    if after.is_none() {
-        log.events.after = Some(first.0);
-    }
+    // Where the stream begins is fixed before it is promised; and there must be such an account. A place beyond the end is
+    // of a log that has begun anew since.
+    let (end, _) = log.read().await?;
+    log.events.after = Some(after.map_or(end, |after| after.min(end)));
     Session::open(&performer, log)
 }
 

@@ -101,7 +101,7 @@ fn parameters() -> Value {
     json!({
         "IdempotencyKey": header("Idempotency-Key", "^[!-~]{1,255}$",
             "Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect."),
-        "IfMatch": header("If-Match", "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\"){0,15})$(?!\\n)",
+        "IfMatch": header("If-Match", "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\"){0,15})$",
             "The version that is to be changed, like \"3\", or a list of which one may be; a weak tag matches none."),
         "IfNoneMatch": any("If-None-Match", "The version that is known already, like \"3\"."),
         "LastEventId": header("Last-Event-ID", "^[0-9]{1,19}-[0-9]{1,19}$", "The id of the event after which to go on."),
@@ -173,7 +173,7 @@ fn operation_parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Val
     if operation.mutates() {
         all.push(reference("IdempotencyKey"));
     }
-    if matches!(operation.method.as_str(), "PUT" | "PATCH" | "DELETE") {
+    if operation.takes_version() {
         all.push(reference("IfMatch"));
     }
     if !operation.mutates() && operation.tells_facts {
@@ -228,6 +228,9 @@ fn responses(operation: &Operation, table: &[Operation], schemas: &mut Schemas) 
             (operation.answer)(schemas).map(|schema| json!({"application/json": {"schema": schema}}))
         }
         Form::Nothing => None,
+        Form::Text(media_type @ "application/json") => {
+            Some(json!({media_type: {"schema": {"type": "object"}}}))
+        }
         Form::Text(media_type) => Some(json!({media_type: {"schema": {"type": "string"}}})),
         Form::Events => Some(json!({"text/event-stream": {"schema": {"type": "string"}}})),
     };
@@ -275,7 +278,7 @@ fn problems(operation: &Operation) -> Vec<u16> {
     if operation.mutates() || !(operation.query_parameters)(&mut Schemas::default()).is_empty() {
         all.push(422);
     }
-    if matches!(operation.method.as_str(), "PUT" | "PATCH" | "DELETE") {
+    if operation.takes_version() {
         all.push(412);
     }
     all.sort_unstable();

@@ -2,14 +2,9 @@
 //!
 //! Every page holds under a content security policy that lets it load from this origin only and run no inline script.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{Method, header},
-    web::Bytes,
-};
+use actix_web::{HttpRequest, HttpResponse, http::header, web::Bytes};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use rust_embed::{EmbeddedFile, RustEmbed};
-use sl_actors::Fault;
 
 use crate::errors_page;
 
@@ -31,43 +26,52 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// The first steps of paths that belong to the API; no page lies below them.
 const API: [&str; 5] = ["accounts", "system", "hooks", "api", "metrics"];
 
-/// Answers what is no operation: a file, a page of the dashboard, or nothing.
-///
-/// # Errors
-/// [`sl_actors::Code::NotFound`].
-pub(crate) fn answer(request: &HttpRequest) -> Result<HttpResponse, Fault> {
-    let missing = || Fault::not_found("path");
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(missing());
-    }
+/// What a path that is no operation shows.
+pub(crate) enum Page {
+    /// The explanation of every code.
+    Errors,
+    /// A file of the viewer or of the dashboard.
+    File(String, EmbeddedFile),
+}
+
+/// Finds what a path shows: a file, or the dashboard, which finds its own way. It is shown below any path, but only to who
+/// asks for HTML, as browsers do when they go somewhere; for programs there is nothing.
+pub(crate) fn find(request: &HttpRequest) -> Option<Page> {
     let path = request.path().trim_start_matches('/');
     let first = path.split('/').next().unwrap_or_default();
     if API.contains(&first) {
-        return Err(missing());
+        return None;
     }
-    if path == "docs/errors" {
-        let mut response = HttpResponse::Ok();
-        response.insert_header((header::CONTENT_TYPE, media_type("errors.html")));
-        response.insert_header((header::CONTENT_SECURITY_POLICY, POLICY));
-        return Ok(response.body(errors_page::page()));
+    let file = |name: &str, file: Option<EmbeddedFile>| file.map(|file| Page::File(name.to_owned(), file));
+    let below_docs = (first == "docs").then(|| path.trim_start_matches("docs").trim_start_matches('/'));
+    match below_docs {
+        Some("errors") => Some(Page::Errors),
+        Some("") => file("index.html", Viewer::get("index.html")),
+        Some(name) => file(name, Viewer::get(name)),
+        None if path.is_empty() => file("index.html", Dashboard::get("index.html")),
+        None => file(path, Dashboard::get(path)).or_else(|| {
+            let is_a_page = !path.contains('.') && wants_html(request);
+            file("index.html", Dashboard::get("index.html").filter(|_| is_a_page))
+        }),
     }
-    if first == "docs" {
-        let name = if path.contains('.') { path.trim_start_matches("docs/") } else { "index.html" };
-        return Viewer::get(name).map(|file| served(request, name, file)).ok_or_else(missing);
+}
+
+fn wants_html(request: &HttpRequest) -> bool {
+    let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
+}
+
+/// Shows it.
+pub(crate) fn show(request: &HttpRequest, page: Page) -> HttpResponse {
+    match page {
+        Page::File(name, file) => served(request, &name, file),
+        Page::Errors => {
+            let mut response = HttpResponse::Ok();
+            response.insert_header((header::CONTENT_TYPE, media_type("errors.html")));
+            response.insert_header((header::CONTENT_SECURITY_POLICY, POLICY));
+            response.body(errors_page::page())
+        }
     }
-    if let Some(file) = Dashboard::get(path) {
-        return Ok(served(request, path, file));
-    }
-    let wants_a_page = request
-        .headers()
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .is_none_or(|value| value.contains("text/html") || value.contains("*/*"));
-    let is_a_page = !path.contains('.') && wants_a_page;
-    Dashboard::get("index.html")
-        .filter(|_| is_a_page)
-        .map(|file| served(request, "index.html", file))
-        .ok_or_else(missing)
 }
 
 fn served(request: &HttpRequest, name: &str, file: EmbeddedFile) -> HttpResponse {

@@ -89,5 +89,27 @@ fn name<T: ToSchema>() -> Option<String> {
 }
 
 fn written(schema: &RefOr<Schema>) -> Value {
-    serde_json::to_value(schema).unwrap_or_default()
+    let mut schema = serde_json::to_value(schema).unwrap_or_default();
+    let_null_be(&mut schema);
+    schema
+}
+
+/// What may be null is told as one of null and its type, of which exactly one must hold: none does where the type is any
+/// JSON, null among it. One of the two at least is what is meant.
+fn let_null_be(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            let or_null = |choices: &Value| {
+                choices.as_array().is_some_and(|all| all.iter().any(|choice| choice["type"] == "null"))
+            };
+            if members.get("oneOf").is_some_and(or_null)
+                && let Some(choices) = members.remove("oneOf")
+            {
+                members.insert("anyOf".to_owned(), choices);
+            }
+            members.values_mut().for_each(let_null_be);
+        }
+        Value::Array(items) => items.iter_mut().for_each(let_null_be),
+        _ => {}
+    }
 }

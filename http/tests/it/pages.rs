@@ -40,6 +40,24 @@ async fn the_codes_of_problems_are_explained_where_problems_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_no_page_for_a_program() {
+    let server = start().await;
+    for path in ["/accountss", "/v1/accounts", "/healthz/x", "/docs/nope", "/docs/a/b"] {
+        for accepted in ["*/*", "application/json"] {
+            let answer = send(server.bare(Method::GET, path).header("accept", accepted)).await;
+            assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (404, "not_found"), "{path}");
+        }
+    }
+    let answer = send(server.bare(Method::GET, "/docs/nope").header("accept", "text/html")).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    for path in ["/docs", "/docs/errors", "/docs/viewer.js"] {
+        let answer = send(server.bare(Method::POST, path)).await;
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, Some("GET, HEAD")), "{path}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_answer_carries_what_keeps_browsers_honest() {
     let server = start().await;
     for path in ["/healthz", "/accounts", "/nowhere", "/docs"] {

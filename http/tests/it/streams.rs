@@ -83,6 +83,10 @@ async fn events_come_live_and_from_where_one_left_off() {
     for _ in 0..2 {
         assert_eq!(all.next().await.expect("an event").1, "account.created");
     }
+    // From before the log began anew.
+    let mut beyond = Stream::open(&server, &path, Some("999999999-999999999")).await;
+    tokens(&server, &account, &["e"]).await;
+    assert_eq!(beyond.next().await.expect("an event").1, "token.created");
     let bad = send(server.request(Method::GET, &path, OPERATOR).header("last-event-id", "x")).await;
     assert_eq!(bad.problem(), "malformed");
     server.stop().await;
