@@ -96,7 +96,7 @@ impl Tenant {
     /// As [`sl_store::Store::commit`].
     pub async fn commit<T: Serialize + Send>(&self, mut batch: Batch, answer: T) -> Result<T, Fault> {
         if let Some(ticket) = &self.ticket {
-            ticket.record(self, &answer, &mut batch)?;
+            ticket.record(&self.core, &answer, &mut batch)?;
         }
         self.core.commit(batch).await?;
         Ok(answer)
@@ -112,7 +112,7 @@ impl Tenant {
             return Ok(false);
         }
         match &self.ticket {
-            Some(ticket) => Ok(!ticket.is_spent(self).await?),
+            Some(ticket) => Ok(!ticket.is_spent(&self.core).await?),
             None => Ok(true),
         }
     }

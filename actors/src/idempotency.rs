@@ -6,6 +6,10 @@
 //! while this daemon answers the first request; where nobody here does, that answer is somebody else's or lost, and the
 //! execution is told as it stands.
 //!
+//! A refusal for what a request found (there is none of it, its state or a rule does not allow it) is an answer as well and
+//! is stored on its own, so that a repeat does not do later what the first one could not; a corrected request may have its
+//! key. What may pass (a limit, a concurrent change, a version that was not the wanted one) is not stored.
+//!
 //! The stored answer is sealed, because some answers (a new token) carry what is shown only once.
 
 use std::{
@@ -19,7 +23,7 @@ use sha2::{Digest, Sha256};
 use sl_store::{Batch, Cell, Cells, Code, Column, Entity, Expect, Fault, Head, Key, Kind, Row, Table, Write};
 use uuid::Uuid;
 
-use crate::{Core, action::Tenant, sealed::Sealed, services::executions, settings::Setting};
+use crate::{Core, sealed::Sealed, services::executions, settings::Setting};
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Setting = Setting::millis(
@@ -102,6 +106,13 @@ impl Entity for IdempotencyRecord {
     }
 }
 
+impl IdempotencyRecord {
+    /// Whether another request may have the key: one was refused and had no effect, and this one is its correction.
+    fn gives_way(&self, fingerprint: &[u8]) -> bool {
+        self.status >= 400 && self.fingerprint != fingerprint
+    }
+}
+
 /// The requests with a key that this daemon is answering.
 #[derive(Clone, Debug, Default)]
 pub struct Flights(Arc<Mutex<HashSet<Key>>>);
@@ -128,10 +139,10 @@ impl Drop for Flight {
 /// What a request with a key carries to the batch that has its effect.
 #[derive(Debug)]
 pub struct Ticket {
-    id: Uuid,
+    key: Key,
     fingerprint: [u8; 32],
     status: u16,
-    /// What the record must find: nothing, or the expired one it replaces.
+    /// What the record must find: nothing, or the one it replaces, which has expired or gave way.
     expect: Expect,
     _flight: Flight,
 }
@@ -173,20 +184,20 @@ pub struct Keyed<'a> {
 /// [`Code::InFlight`] while the first is being answered, [`Code::IdempotencyMismatch`] where the key came with another
 /// request.
 pub async fn admit(core: &Arc<Core>, account: Uuid, request: Keyed<'_>) -> Result<Admission, Fault> {
-    let id = record_id(account, request);
-    let key = Key::new(account, id);
+    let key = Key::new(account, record_id(account, request));
     let fingerprint = fingerprint(request);
     let flight = core.flights.board(key);
     let found = core.store.find::<IdempotencyRecord>(key).await?;
     if let Some(record) = &found
         && record.expires_at > core.clock.now()
+        && !record.gives_way(&fingerprint)
     {
         return replay(core, record, &fingerprint, flight.is_some()).await.map(Admission::Replay);
     }
-    let expect = found.map_or(Expect::Absent, |expired| Expect::Version(expired.head.version));
+    let expect = found.map_or(Expect::Absent, |spent| Expect::Version(spent.head.version));
     let flight = flight.ok_or_else(in_flight)?;
     Ok(Admission::Fresh(Arc::new(Ticket {
-        id,
+        key,
         fingerprint,
         status: request.status,
         expect,
@@ -232,11 +243,11 @@ impl Ticket {
     /// [`Code::Internal`] where the answer cannot be written as JSON.
     pub(crate) fn record<T: Serialize>(
         &self,
-        tenant: &Tenant,
+        core: &Core,
         answer: &T,
         batch: &mut Batch,
     ) -> Result<(), Fault> {
-        self.record_as(&tenant.core, tenant.account_id, (self.status, answer), batch)
+        self.record_as(core, (self.status, answer), batch)
     }
 
     /// The same with another status than that of success.
@@ -246,18 +257,17 @@ impl Ticket {
     pub(crate) fn record_as<T: Serialize>(
         &self,
         core: &Core,
-        account: Uuid,
         (status, answer): (u16, &T),
         batch: &mut Batch,
     ) -> Result<(), Fault> {
-        batch.writes.push(self.write(core, account, (i64::from(status), &written(answer)?), self.expect));
+        batch.writes.push(self.write(core, (i64::from(status), &written(answer)?), self.expect));
         Ok(())
     }
 
     /// Adds to the batch that begins an execution the promise of an answer; it finds what an answer would have to find.
-    pub(crate) fn promise(&self, core: &Core, execution: Key, batch: &mut Batch) {
-        let answer = (PROMISED, execution.id.as_bytes().as_slice());
-        batch.writes.push(self.write(core, execution.account, answer, self.expect));
+    pub(crate) fn promise(&self, core: &Core, execution: Uuid, batch: &mut Batch) {
+        let answer = (PROMISED, execution.as_bytes().as_slice());
+        batch.writes.push(self.write(core, answer, self.expect));
     }
 
     /// Stores the answer that was promised. A promise that has expired meanwhile is not kept.
@@ -266,27 +276,41 @@ impl Ticket {
     /// What the store answers: then nothing may be answered, for a repeat could not be answered alike.
     pub(crate) async fn keep<T: Serialize>(
         &self,
-        tenant: &Tenant,
+        core: &Core,
         (status, answer): (u16, &T),
     ) -> Result<(), Fault> {
-        let (core, promised) = (&tenant.core, Expect::Version(next_version(self.expect)));
+        let promised = Expect::Version(next_version(self.expect));
         let answer = (i64::from(status), &*written(answer)?);
         let mut batch = Batch::new();
-        batch.writes.push(self.write(core, tenant.account_id, answer, promised));
+        batch.writes.push(self.write(core, answer, promised));
         match core.store.commit(batch).await {
             Err(fault) if fault.code == Code::Conflict => Ok(()),
             stored => stored,
         }
     }
 
-    fn write(&self, core: &Core, account: Uuid, (status, body): (i64, &[u8]), expect: Expect) -> Write {
+    /// Stores the answer of a request that was refused for what it found, and so had no effect. Answers whether it was; where
+    /// another request with the key was quicker, that one's answer stays.
+    ///
+    /// # Errors
+    /// As [`Ticket::keep`].
+    pub async fn refuse(&self, core: &Core, (status, body): (u16, &str)) -> Result<bool, Fault> {
+        let mut batch = Batch::new();
+        batch.writes.push(self.write(core, (i64::from(status), body.as_bytes()), self.expect));
+        match core.store.commit(batch).await {
+            Err(fault) if fault.code == Code::Conflict => Ok(false),
+            stored => stored.map(|()| true),
+        }
+    }
+
+    fn write(&self, core: &Core, (status, body): (i64, &[u8]), expect: Expect) -> Write {
         let kept = TimeDelta::from_std(core.settings.duration(&KEPT_FOR)).unwrap_or(TimeDelta::days(1));
         let now = core.clock.now();
         let record = IdempotencyRecord {
-            head: Head { version: next_version(expect), ..Head::new(account, self.id, now) },
+            head: Head { version: next_version(expect), ..Head::new(self.key.account, self.key.id, now) },
             fingerprint: self.fingerprint.to_vec(),
             status,
-            body: Sealed::new(core, IdempotencyRecord::TABLE, Key::new(account, self.id), body),
+            body: Sealed::new(core, IdempotencyRecord::TABLE, self.key, body),
             expires_at: now + kept,
         };
         let row = Row { head: record.head, cells: record.encode() };
@@ -297,8 +321,8 @@ impl Ticket {
     ///
     /// # Errors
     /// [`Code::Unavailable`] where the store does not answer.
-    pub(crate) async fn is_spent(&self, tenant: &Tenant) -> Result<bool, Fault> {
-        let found = tenant.core.store.find::<IdempotencyRecord>(tenant.key(self.id)).await?;
+    pub(crate) async fn is_spent(&self, core: &Core) -> Result<bool, Fault> {
+        let found = core.store.find::<IdempotencyRecord>(self.key).await?;
         let version = found.map(|record| record.head.version);
         Ok(match self.expect {
             Expect::Version(expired) => version != Some(expired),

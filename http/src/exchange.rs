@@ -11,7 +11,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use sl_actors::{
     Code, Fault, SYSTEM,
     caller::Caller,
-    idempotency::{self, Admission, Keyed, Stored, Ticket},
+    idempotency::{Keyed, Stored},
     services::control::Refused,
 };
 use tokio::time::Instant;
@@ -25,8 +25,10 @@ use crate::{
     front::Front,
     input::{self, Path, Received, Unproven},
     limiter::Standing,
-    operation::{Answer, Body, Form, Needs, Operation, Performer, Prepared},
-    pages, problem, request_id,
+    operation::{Answer, Body, Form, Needs, Operation},
+    pages,
+    performance::{Once, Performance, keyed},
+    problem, request_id,
     router::{Found, Values},
 };
 
@@ -92,9 +94,6 @@ pub(crate) async fn answer(front: Arc<Front>, request: HttpRequest, payload: Pay
     response
 }
 
-/// Versions begin with 1.
-const NO_VERSION: i64 = 0;
-
 /// The refusals of changes that the audit tells.
 const NOTED: [StatusCode; 5] = [
     StatusCode::FORBIDDEN,
@@ -146,7 +145,7 @@ async fn handle(
     let (position, values) = match front.router.find(request.method(), request.path()) {
         Found::Operation(position, values) => (position, values),
         Found::Path(methods) => return Err(not_allowed(methods.iter().map(|(method, _)| method))),
-        Found::Nothing => return Ok(pages::answer(request)?),
+        Found::Nothing => return page(request),
     };
     seen.operation = Some(position);
     let operation = &front.table[position];
@@ -197,6 +196,15 @@ fn not_allowed<'a>(methods: impl Iterator<Item = &'a Method>) -> Refusal {
     let allow = allowed.join(", ");
     let fault = Fault::new(Code::MethodNotAllowed, format!("the path takes {allow}"));
     Refusal { allow: Some(allow), ..fault.into() }
+}
+
+/// Answers what is no operation.
+fn page(request: &HttpRequest) -> Result<HttpResponse, Refusal> {
+    let page = pages::find(request).ok_or_else(|| Fault::not_found("path"))?;
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(pages::show(request, page));
+    }
+    Err(not_allowed([Method::GET].iter()))
 }
 
 /// Who asks, whether they may, and whether they ask too often.
@@ -273,127 +281,6 @@ async fn receive(
     Ok((received, wanted))
 }
 
-/// The request as its idempotency key stands for it; an empty key is none.
-fn keyed<'a>(request: &'a HttpRequest, operation: &Operation) -> Result<Keyed<'a>, Fault> {
-    let mut told = request.headers().get_all("idempotency-key");
-    let value = told.next().filter(|_| operation.mutates());
-    let refused = || Fault::new(Code::Malformed, "Idempotency-Key: 1 to 255 visible ASCII characters, once");
-    let key = match value.map(|value| value.to_str()) {
-        None => "",
-        Some(Ok(key)) if (1..=255).contains(&key.len()) && told.next().is_none() => key,
-        Some(_) => return Err(refused()),
-    };
-    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(refused());
-    }
-    Ok(Keyed { route: request.path(), key, body: &[], status: operation.status })
-}
-
-struct Performance<'a> {
-    front: &'a Arc<Front>,
-    operation: &'a Operation,
-    account: Uuid,
-    caller: Arc<Caller>,
-    token: String,
-}
-
-enum Once {
-    Answered(Answer),
-    Replayed(Stored),
-}
-
-impl Performance<'_> {
-    fn performer(&self, ticket: Option<Arc<Ticket>>) -> Performer {
-        Performer {
-            front: self.front.clone(),
-            account: self.account,
-            caller: self.caller.clone(),
-            ticket,
-            token: self.token.clone(),
-        }
-    }
-
-    /// Reads the request; where it carries its own proof, after that was seen and before any stored answer is told.
-    async fn prepare(&self, received: Received) -> Result<Prepared, Fault> {
-        let reading = self.operation.prepare(received, self.front.bounds.depth, self.performer(None));
-        TokioContext::new(reading, self.front.threads.clone()).await
-    }
-
-    async fn perform(&self, prepared: Prepared, ticket: Option<Arc<Ticket>>) -> Result<Answer, Fault> {
-        TokioContext::new(prepared(self.performer(ticket)), self.front.threads.clone()).await
-    }
-
-    async fn admit(&self, keyed: Keyed<'_>) -> Result<Admission, Fault> {
-        let route = format!("{} {}", self.operation.method, keyed.route);
-        let keyed = Keyed { route: &route, ..keyed };
-        let admitted = idempotency::admit(self.front.runtime.core(), self.account, keyed);
-        TokioContext::new(admitted, self.front.threads.clone()).await
-    }
-
-    /// Performs a request for the version that it wants. Of several one may match: which, only the attempt tells.
-    async fn perform_wanted(
-        &self,
-        received: Received,
-        wanted: &Wanted,
-        keyed: Keyed<'_>,
-    ) -> Result<Once, Fault> {
-        let (first, others) = match wanted {
-            Wanted::Anything => (None, &[][..]),
-            Wanted::Versions(versions) => match versions.split_first() {
-                Some((first, others)) => (Some(*first), others),
-                None => (Some(NO_VERSION), &[][..]),
-            },
-        };
-        let mut outcome = self.perform_for(received.clone(), first, keyed).await;
-        for version in others {
-            match outcome {
-                Err(fault) if fault.code == Code::VersionMismatch => {
-                    outcome = self.perform_for(received.clone(), Some(*version), keyed).await;
-                }
-                _ => break,
-            }
-        }
-        let alone = matches!(wanted, Wanted::Versions(versions) if versions.len() == 1);
-        outcome.map_err(|fault| match fault.code {
-            Code::VersionMismatch if !alone => {
-                Fault::new(Code::VersionMismatch, "none of the tags of If-Match is that of its version")
-            }
-            _ => fault,
-        })
-    }
-
-    async fn perform_for(
-        &self,
-        received: Received,
-        expected: Option<i64>,
-        keyed: Keyed<'_>,
-    ) -> Result<Once, Fault> {
-        let prepared = self.prepare(Received { expected, ..received }).await?;
-        match keyed.key {
-            "" => Ok(Once::Answered(self.perform(prepared, None).await?)),
-            _ => self.perform_once(prepared, keyed).await,
-        }
-    }
-
-    /// Performs a request at most once. Where another daemon was quicker, its answer is ours.
-    async fn perform_once(&self, prepared: Prepared, keyed: Keyed<'_>) -> Result<Once, Fault> {
-        let ticket = match self.admit(keyed).await? {
-            Admission::Replay(stored) => return Ok(Once::Replayed(stored)),
-            Admission::Fresh(ticket) => ticket,
-        };
-        let fault = match self.perform(prepared, Some(ticket)).await {
-            Ok(answer) => return Ok(Once::Answered(answer)),
-            Err(fault) => fault,
-        };
-        if fault.code == Code::Conflict
-            && let Admission::Replay(stored) = self.admit(keyed).await?
-        {
-            return Ok(Once::Replayed(stored));
-        }
-        Err(fault)
-    }
-}
-
 fn replayed(request: &HttpRequest, stored: Stored) -> HttpResponse {
     let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
     let mut answer = HttpResponse::build(status);
@@ -408,7 +295,9 @@ fn replayed(request: &HttpRequest, stored: Stored) -> HttpResponse {
     if stored.body.is_empty() {
         return answer.finish();
     }
-    answer.insert_header((header::CONTENT_TYPE, "application/json"));
+    let failed = status.is_client_error() || status.is_server_error();
+    let media_type = if failed { problem::MEDIA_TYPE } else { "application/json" };
+    answer.insert_header((header::CONTENT_TYPE, media_type));
     answer.body(stored.body)
 }
 

@@ -24,6 +24,7 @@ pub mod live;
 pub mod openapi;
 pub mod operation;
 mod pages;
+mod performance;
 mod pointer;
 mod problem;
 mod query;

@@ -11,6 +11,9 @@ use utoipa::{
     openapi::{Object, ObjectBuilder, schema::Type},
 };
 
+/// How a failure is written.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
 /// A failure, as `application/problem+json`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem<'a> {
@@ -164,7 +167,7 @@ pub fn response_with(status: StatusCode, fault: &Fault, request_id: &str) -> Htt
 }
 
 fn headers(answer: &mut HttpResponseBuilder, fault: &Fault) {
-    answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+    answer.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
     let told = fault.retry_after.map(|after| after.as_secs_f64().ceil().max(1.0));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds, at least 1")]
     if let Some(seconds) = told.map(|seconds| seconds as u64).or(default_retry_after(fault.code)) {
@@ -178,7 +181,8 @@ fn headers(answer: &mut HttpResponseBuilder, fault: &Fault) {
     }
 }
 
-fn body(fault: &Fault, status: StatusCode, request_id: &str) -> String {
+/// A failure as JSON.
+pub fn body(fault: &Fault, status: StatusCode, request_id: &str) -> String {
     let field = |field: &'_ sl_actors::FieldError| (field.pointer.clone(), field.rule, field.detail.clone());
     let fields: Vec<_> = fault.fields.iter().map(field).collect();
     let errors =

@@ -178,7 +178,7 @@ async fn a_revoked_token_is_refused_by_every_daemon_within_a_quarter_of_a_second
     for core in [world.core(), elsewhere.core()] {
         authenticate(core, &made.token).await.expect("it lets in");
     }
-    world.act(account.id, RevokeToken(made.view.id)).await.expect("it is revoked");
+    world.act(account.id, RevokeToken { id: made.view.id, expected: None }).await.expect("it is revoked");
     let revoked = tokio::time::Instant::now();
     assert!(authenticate(world.core(), &made.token).await.is_err(), "here at once");
     while authenticate(elsewhere.core(), &made.token).await.is_ok() {
@@ -223,7 +223,7 @@ async fn a_suspended_account_reads_and_does_nothing_else(ground: Ground) {
     let own = tenant(account.id, &[Scope::Admin]);
     let refused = world.act_as(account.id, own, PatchAccount { expected: None, patch }).await.unwrap_err();
     assert_eq!(refused.code, Code::Suspended);
-    world.act(account.id, RevokeToken(made.view.id)).await.expect("a removal works");
+    world.act(account.id, RevokeToken { id: made.view.id, expected: None }).await.expect("a removal works");
     let resume = AmendAccount { status: Some(Status::Active), ..amend() };
     world.act(account.id, PatchAccount { expected: None, patch: resume }).await.expect("it is resumed");
     world.act(account.id, CreateToken(token("x", &[Scope::Read]))).await.expect("it works again");

@@ -131,7 +131,7 @@ async fn versions_are_made_pinned_rolled_back_and_destroyed(ground: Ground) {
     assert_eq!(told(&rolled), (2, 3, false, vec![1, 2, 3]));
     assert_eq!(value(&world, account, "key").await, "value-2");
     assert_eq!(world.act(account, back(9)).await.unwrap_err().fields[0].pointer, "/version");
-    let destroy = |number| DeleteVersion { name: name(), number };
+    let destroy = |number| DeleteVersion { name: name(), number, expected: None };
     assert_eq!(world.act(account, destroy(2)).await.unwrap_err().code, Code::InvalidState);
     assert_eq!(world.act(account, destroy(9)).await.unwrap_err().code, Code::NotFound);
     world.act(account, destroy(3)).await.expect("destroyed");
@@ -170,7 +170,7 @@ async fn every_change_gives_another_revision(ground: Ground) {
     let to = RollBack { version: 1 };
     let back = world.act(account, RollBackSecret { name: name(), expected: Some(5), to }).await;
     assert_eq!(back.map(|view| (view.version, view.revision)).expect("rolled back"), (1, 6));
-    world.act(account, DeleteVersion { name: name(), number: 2 }).await.expect("destroyed");
+    world.act(account, DeleteVersion { name: name(), number: 2, expected: None }).await.expect("destroyed");
     assert_eq!(world.act(account, FetchSecret { name: name() }).await.expect("read").revision, 7);
 }
 

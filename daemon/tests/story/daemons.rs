@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::world::{World, function, on_threads, text, until};
@@ -35,6 +36,65 @@ fn a_revoked_token_is_refused_by_both_within_a_moment() {
         tenant.get(&account).await.expect(200);
         one.client.delete(&format!("{account}/tokens/{}", text(&made, "id"))).await;
         until(&tenant, &account, Duration::from_secs(2), |seen| seen["code"] == "unauthorized").await;
+        one.end().await;
+        other.end().await;
+    });
+}
+
+#[test]
+fn changes_at_two_daemons_all_happen_or_meet_another_version() {
+    on_threads(async {
+        let one = World::on_postgres().await;
+        let other = one.beside().await;
+        let account = one.account().await;
+        let path = function(&one.client, &account, "contended", "() => 1").await;
+        let (here, there) = (&one.client, &other.client);
+        let change = |number: usize| {
+            let client = if number.is_multiple_of(2) { here } else { there };
+            let (path, body) = (&path, json!({"description": format!("{number}")}));
+            async move { client.patch(path, &body).await }
+        };
+        for answer in join_all((0..20).map(change)).await {
+            answer.expect(200);
+        }
+        let version = here.get(&path).await.header("etag").expect("a tag").to_owned();
+        let named = [here.with_header("if-match", &version), there.with_header("if-match", &version)];
+        let change = |number: usize| {
+            let (client, path, body) =
+                (&named[number % 2], &path, json!({"description": format!("late {number}")}));
+            async move { client.patch(path, &body).await.status }
+        };
+        let statuses = join_all((0..10).map(change)).await;
+        assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+        assert!(statuses.iter().all(|status| [200, 412].contains(status)), "{statuses:?}");
+        one.end().await;
+        other.end().await;
+    });
+}
+
+#[test]
+fn equal_removals_at_two_daemons_are_answered_alike() {
+    on_threads(async {
+        let one = World::on_postgres().await;
+        let other = one.beside().await;
+        let account = one.account().await;
+        for round in 0..5 {
+            let path = function(&one.client, &account, &format!("gone{round}"), "() => 1").await;
+            let key = format!("round {round}").replace(' ', "-");
+            let keyed =
+                [&one.client, &other.client].map(|client| client.with_header("idempotency-key", &key));
+            let remove = |number: usize| {
+                let (client, path) = (&keyed[number % 2], &path);
+                async move { client.delete(path).await }
+            };
+            for answer in join_all((0..20).map(remove)).await {
+                match answer.status {
+                    204 => {}
+                    409 => drop(answer.problem(409, "in_flight")),
+                    _ => panic!("{answer}"),
+                }
+            }
+        }
         one.end().await;
         other.end().await;
     });

@@ -41,7 +41,7 @@ pub(super) fn table() -> Vec<Operation> {
             }),
         operation(Method::DELETE, ACCOUNT, "accounts.delete", "Delete an account")
             .told("Its work drains, then everything of it is removed.")
-            .scope(Scope::Admin)
+            .operator()
             .status(204)
             .action(|input: Input| Ok(DeleteAccount { expected: input.expected })),
         operation(Method::POST, TOKENS, "tokens.create", "Create a token")
@@ -60,6 +60,6 @@ pub(super) fn table() -> Vec<Operation> {
         operation(Method::DELETE, TOKEN, "tokens.revoke", "Revoke a token")
             .scope(Scope::Admin)
             .status(204)
-            .action(|input: Input| Ok(RevokeToken(input.id("token")?))),
+            .action(|input: Input| Ok(RevokeToken { id: input.id("token")?, expected: input.expected })),
     ]
 }

@@ -157,7 +157,7 @@ fn schedules() -> Vec<Operation> {
             .told("Withdrawals that were made for it stay as they are.")
             .scope(Scope::Write)
             .status(204)
-            .action(|input: Input| Ok(RemoveGasSchedule(input.id("gas_schedule")?))),
+            .action(|input: Input| Ok(RemoveGasSchedule { id: input.id("gas_schedule")?, expected: input.expected })),
         operation(Method::POST, PAUSE_SCHEDULE, "gasbank.schedules.pause", "Pause a recurring withdrawal")
             .scope(Scope::Write)
             .with::<NewPause>()

@@ -83,7 +83,11 @@ fn requests() -> Vec<Operation> {
             .told("For external resolvers. What is known already is answered as it is stored; anything else is a conflict.")
             .scope(Scope::Run)
             .action(|input: Input<(), OracleUpdate>| {
-                Ok(UpdateRequest { request_id: input.id("request")?, update: input.body })
+                Ok(UpdateRequest {
+                    request_id: input.id("request")?,
+                    update: input.body,
+                    expected: input.expected,
+                })
             }),
         operation(Method::POST, CANCEL, "oracle.requests.cancel", "Cancel an oracle request")
             .scope(Scope::Run)

@@ -53,15 +53,18 @@ pub(super) fn table() -> Vec<Operation> {
             .scope(Scope::Write)
             .status(204)
             .action(|input: Input| {
-                Ok::<_, Fault>(DeleteVersion { name: input.name("name")?, number: input.number("version")? })
+                let (name, number) = (input.name("name")?, input.number("version")?);
+                Ok::<_, Fault>(DeleteVersion { name, number, expected: input.expected })
             }),
-        operation(Method::POST, PIN, "secrets.pin", "Pin a secret to a version").scope(Scope::Write).action(
-            |input: Input<(), Pin>| {
+        operation(Method::POST, PIN, "secrets.pin", "Pin a secret to a version")
+            .scope(Scope::Write)
+            .versioned()
+            .action(|input: Input<(), Pin>| {
                 Ok(PinSecret { name: input.name("name")?, expected: input.expected, pin: input.body })
-            },
-        ),
+            }),
         operation(Method::POST, ROLLBACK, "secrets.rollback", "Roll a secret back to a version")
             .scope(Scope::Write)
+            .versioned()
             .action(|input: Input<(), RollBack>| {
                 Ok(RollBackSecret { name: input.name("name")?, expected: input.expected, to: input.body })
             }),

@@ -63,9 +63,11 @@ fn doings() -> Vec<Operation> {
     vec![
         operation(Method::POST, ENABLE, "triggers.enable", "Let a trigger fire by itself")
             .scope(Scope::Write)
+            .versioned()
             .action(enable(true)),
         operation(Method::POST, DISABLE, "triggers.disable", "Let a trigger fire no more by itself")
             .scope(Scope::Write)
+            .versioned()
             .action(enable(false)),
         operation(Method::POST, FIRE, "triggers.fire", "Fire a trigger by hand")
             .told("Whether or not it is enabled.")

@@ -45,10 +45,12 @@ fn doings() -> Vec<Operation> {
         operation(Method::POST, ENABLE, "webhooks.enable", "Let a webhook tell what happens")
             .told("From now on: what happened while it was disabled is not told.")
             .scope(Scope::Write)
+            .versioned()
             .action(enable(true)),
         operation(Method::POST, DISABLE, "webhooks.disable", "Let a webhook tell nothing more")
             .told("What still waits for it is cancelled.")
             .scope(Scope::Write)
+            .versioned()
             .action(enable(false)),
         operation(Method::POST, PAUSE, "webhooks.pause", "Pause a webhook")
             .told("What it is to tell waits.")

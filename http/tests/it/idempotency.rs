@@ -59,13 +59,58 @@ async fn a_token_shown_once_is_shown_again_to_a_repeat() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_are_bounded_and_a_refusal_leaves_none_behind() {
+async fn keys_are_bounded() {
     let server = start().await;
     for key in ["", " ", "a b", &"x".repeat(256)] {
         let answer = create(&server, key, "Ada").await;
         assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (400, "malformed"), "{key:?}");
     }
     assert_eq!(create(&server, &"x".repeat(255), "Ada").await.status, StatusCode::CREATED);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_an_accounts_removal_outlives_it() {
+    let server = start().await;
+    let account = server.account().await;
+    let remove =
+        || send(server.request(Method::DELETE, &account, OPERATOR).header("idempotency-key", "gone"));
+    assert_eq!(remove().await.status, StatusCode::NO_CONTENT);
+    while server.get(&account).await.status != StatusCode::NOT_FOUND {
+        tokio::task::yield_now().await;
+    }
+    let again = remove().await;
+    assert_eq!((again.status, again.header("idempotency-replayed")), (StatusCode::NO_CONTENT, Some("true")));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_request_stays_refused_and_a_corrected_one_may_have_its_key() {
+    let server = start().await;
+    let account = server.account().await;
+    let put = |secret: &'static str, value: &'static str| {
+        let path = format!("{account}/secrets/{secret}");
+        let request = server.request(Method::PUT, &path, OPERATOR).header("idempotency-key", "again");
+        send(request.json(&json!({"value": value})))
+    };
+    let refused = put("later", "long enough").await;
+    assert_eq!((refused.status.as_u16(), refused.header("idempotency-replayed")), (404, None));
+    let secret = json!({"name": "later", "value": "another value"});
+    assert_eq!(server.post(&format!("{account}/secrets"), secret).await.status, StatusCode::CREATED);
+
+    let repeated = put("later", "long enough").await;
+    assert_eq!(repeated.header("idempotency-replayed"), Some("true"), "{repeated:?}");
+    assert_eq!((repeated.status, &repeated.text), (refused.status, &refused.text));
+    assert_eq!(repeated.header("content-type"), Some("application/problem+json"));
+    let corrected = put("later", "corrected value").await;
+    assert_eq!(
+        (corrected.status, corrected.header("idempotency-replayed")),
+        (StatusCode::OK, None),
+        "{corrected:?}"
+    );
+    let other = put("later", "yet another value").await;
+    assert_eq!((other.status.as_u16(), other.problem().as_str()), (422, "idempotency_mismatch"));
+
     assert_eq!(create(&server, "again", " ").await.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(create(&server, "again", "Ada").await.status, StatusCode::CREATED);
     server.stop().await;

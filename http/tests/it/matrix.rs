@@ -14,7 +14,7 @@ use sl_http::{
     routes,
 };
 
-use crate::server::{Answer, Running, send, start};
+use crate::server::{Answer, OPERATOR, Running, send, start};
 
 /// The tenants of the matrix: whoever asks, and whoever is asked for.
 struct Stage {
@@ -225,7 +225,7 @@ async fn no_operation_answers_who_has_no_good_token() {
     let revoked =
         stage.server.post(&format!("{}/tokens", stage.own), json!({"name": "r", "scopes": ["admin"]})).await;
     let path = format!("{}/tokens/{}", stage.own, revoked.json()["id"].as_str().expect("an id"));
-    let gone = send(stage.server.request(Method::DELETE, &path, crate::server::OPERATOR)).await;
+    let gone = send(stage.server.request(Method::DELETE, &path, OPERATOR)).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
     let revoked = revoked.json()["token"].as_str().expect("a token").to_owned();
     let mut altered = stage.server.token(&stage.own, &["read"]).await;
@@ -277,6 +277,20 @@ async fn a_token_does_what_its_scopes_cover_and_nothing_else() {
         let answer = stage.ask(&operation, &stage.path(&operation, &stage.own), Some(token)).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{} with {others:?}: {answer:?}", operation.id);
         assert_eq!(answer.problem(), "forbidden", "{}", operation.id);
+    }
+    stage.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_at_another_version_is_left_alone() {
+    let stage = Stage::set().await;
+    for operation in
+        guarded().iter().filter(|operation| operation.takes_version() && !operation.body_required)
+    {
+        let method = Method::from_bytes(operation.method.as_str().as_bytes()).expect("a method");
+        let request = stage.server.request(method, &stage.path(operation, &stage.foreign), OPERATOR);
+        let answer = send(request.header("if-match", "\"999999\"")).await;
+        assert_eq!(answer.status, StatusCode::PRECONDITION_FAILED, "{}: {answer:?}", operation.id);
     }
     stage.server.stop().await;
 }

@@ -190,19 +190,25 @@ async fn last_uses(tenant: &Tenant, ids: &[Uuid]) -> Result<HashMap<Uuid, DateTi
 
 /// Revokes a token: every daemon refuses it within 250 ms.
 #[derive(Clone, Copy, Debug)]
-pub struct RevokeToken(pub Uuid);
+pub struct RevokeToken {
+    /// Which.
+    pub id: Uuid,
+    /// The version the caller saw, where they said so.
+    pub expected: Option<i64>,
+}
 
 impl Action for RevokeToken {
     type Output = ();
     const WHILE_SUSPENDED: bool = true;
 
     async fn run(self, tenant: &Tenant) -> Result<(), Fault> {
-        let token: Token = tenant.core.store.get(tenant.key(self.0)).await?;
+        let key = tenant.key(self.id);
+        let token: Token = tenant.core.store.get(key).await?;
+        resource::expect_version(&token, self.expected)?;
         let mut batch = Batch::new();
         batch.remove(&token);
-        let key = tenant.key(self.0);
         batch.writes.push(Write::Remove { table: TokenUse::TABLE, key, expect: Expect::Any });
-        batch.event(tenant.event(SERVICE, "token.revoked", self.0, token.told()));
+        batch.event(tenant.event(SERVICE, "token.revoked", self.id, token.told()));
         tenant.commit(batch, ()).await?;
         tenant.core.mirror.told_of_tokens();
         Ok(())

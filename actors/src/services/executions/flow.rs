@@ -66,7 +66,7 @@ pub(super) async fn begin(tenant: &Tenant, beginning: Beginning) -> Result<Execu
         None => queue_and_wait(tenant, execution, wait).await?,
     };
     if let Some(ticket) = &tenant.ticket {
-        ticket.keep(tenant, (view.answered_as(), &view)).await?;
+        ticket.keep(&tenant.core, (view.answered_as(), &view)).await?;
     }
     Ok(view)
 }
@@ -144,10 +144,10 @@ async fn answer(
 
 /// Puts it into the queue; that is the answer.
 async fn queue(tenant: &Tenant, execution: Execution) -> Result<ExecutionView, Fault> {
-    let (key, mut batch) = (execution.head.key(), Batch::new());
+    let mut batch = Batch::new();
     let view = execution.clone().view()?;
     if let Some(ticket) = &tenant.ticket {
-        ticket.record_as(&tenant.core, key.account, (view.answered_as(), &view), &mut batch)?;
+        ticket.record_as(&tenant.core, (view.answered_as(), &view), &mut batch)?;
     }
     enqueue(tenant, &execution, batch).await?;
     Ok(view)
@@ -160,7 +160,7 @@ async fn queue_and_wait(
 ) -> Result<ExecutionView, Fault> {
     let (core, key, mut batch) = (&tenant.core, execution.head.key(), Batch::new());
     if let Some(ticket) = &tenant.ticket {
-        ticket.promise(core, key, &mut batch);
+        ticket.promise(core, key.id, &mut batch);
     }
     let live = enqueue(tenant, &execution, batch).await?;
     wait_for_end(core, key, &live, wait).await

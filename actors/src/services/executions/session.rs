@@ -210,7 +210,7 @@ impl Session {
         batch.insert(&self.execution).enqueue(work).event(self.execution.event());
         batch.events.extend(self.untold.iter().cloned());
         if let Some(ticket) = ticket {
-            ticket.promise(&core, self.execution.head.key(), &mut batch);
+            ticket.promise(&core, self.execution.head.id, &mut batch);
         }
         core.store.commit(batch).await?;
         self.untold.clear();

@@ -168,7 +168,12 @@ impl Action for FetchGasSchedule {
 
 /// Ends a schedule: no withdrawal is made for it any more; those that were made stay as they are.
 #[derive(Clone, Copy, Debug)]
-pub struct RemoveGasSchedule(pub Uuid);
+pub struct RemoveGasSchedule {
+    /// Which.
+    pub id: Uuid,
+    /// The version the caller saw, where they said so.
+    pub expected: Option<i64>,
+}
 
 impl Action for RemoveGasSchedule {
     type Output = ();
@@ -177,11 +182,12 @@ impl Action for RemoveGasSchedule {
     async fn run(self, tenant: &Tenant) -> Result<(), Fault> {
         let mut tries = 0;
         loop {
-            let found: GasSchedule = tenant.core.store.get(tenant.key(self.0)).await?;
+            let found: GasSchedule = tenant.core.store.get(tenant.key(self.id)).await?;
+            resource::expect_version(&found, self.expected)?;
             let mut batch = Batch::new();
-            batch.remove(&found).withdraw(tenant.account_id, self.0);
+            batch.remove(&found).withdraw(tenant.account_id, self.id);
             let data = json!({"gas_account_id": found.gas_account_id, "decided": found.decided});
-            batch.event(tenant.event(NAME, "gasbank.schedule.removed", self.0, data));
+            batch.event(tenant.event(NAME, "gasbank.schedule.removed", self.id, data));
             match tenant.commit(batch, ()).await {
                 // A slot was decided meanwhile.
                 Err(fault) if fault.code == Code::Conflict && tries < TRIES => tries += 1,

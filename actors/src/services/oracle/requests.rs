@@ -236,12 +236,18 @@ pub struct UpdateRequest {
     pub request_id: Uuid,
     /// What is said.
     pub update: OracleUpdate,
+    /// The version the caller saw, where they said so.
+    pub expected: Option<i64>,
 }
 
 impl Action for UpdateRequest {
     type Output = OracleRequestView;
 
     async fn run(self, tenant: &Tenant) -> Result<OracleRequestView, Fault> {
+        if self.expected.is_some() {
+            let request: OracleRequest = tenant.core.store.get(tenant.key(self.request_id)).await?;
+            resource::expect_version(&request, self.expected)?;
+        }
         update(tenant, self.request_id, &self.update, self.update.data_source_id, OracleRequest::view).await
     }
 }

@@ -121,6 +121,8 @@ pub struct DeleteVersion {
     pub name: String,
     /// The version.
     pub number: i64,
+    /// The revision of the secret the caller saw, where they said so.
+    pub expected: Option<i64>,
 }
 
 impl Action for DeleteVersion {
@@ -129,6 +131,7 @@ impl Action for DeleteVersion {
 
     async fn run(self, tenant: &Tenant) -> Result<(), Fault> {
         let mut secret = named(tenant, &self.name).await?;
+        expect(&secret, self.expected)?;
         if !secret.kept.contains(&self.number) {
             return Err(Fault::not_found(SecretVersion::TABLE.noun));
         }

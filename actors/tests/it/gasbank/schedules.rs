@@ -70,7 +70,7 @@ async fn each_slot_is_withdrawn_for_once(ground: Ground) {
     until("three slots have passed", async || made(&world, account, schedule.id).await.len() >= 3).await;
     let listed = world.act(account, ListGasSchedules::default()).await.unwrap().items;
     assert_eq!((listed.len(), listed[0].id), (1, schedule.id));
-    world.act(account, RemoveGasSchedule(schedule.id)).await.unwrap();
+    world.act(account, RemoveGasSchedule { id: schedule.id, expected: None }).await.unwrap();
     let gone = world.act(account, FetchGasSchedule(schedule.id)).await.unwrap_err();
     assert_eq!(gone.code, Code::NotFound);
     let about =
@@ -103,7 +103,7 @@ async fn a_slot_that_the_policy_refuses_is_seen(ground: Ground) {
     let new = json!({"gas_account_id": gas, "amount": "4", "schedule": "@every 1s"});
     let schedule = create(&world, account, new).await.unwrap().id;
     until("three slots have passed", async || made(&world, account, schedule).await.len() >= 3).await;
-    world.act(account, RemoveGasSchedule(schedule)).await.unwrap();
+    world.act(account, RemoveGasSchedule { id: schedule, expected: None }).await.unwrap();
     let all = made(&world, account, schedule).await;
     let statuses: Vec<GasStatus> = all.iter().take(3).map(|one| one.status).collect();
     assert_eq!(statuses, [GasStatus::PendingApproval, GasStatus::PendingApproval, GasStatus::Cancelled]);
@@ -166,7 +166,7 @@ async fn a_pause_holds_slots_back_and_a_resume_says_what_becomes_of_them(ground:
         })
         .await;
         assert_eq!(made(&world, account, schedule).await.len(), count, "{missed:?}");
-        world.act(account, RemoveGasSchedule(schedule)).await.unwrap();
+        world.act(account, RemoveGasSchedule { id: schedule, expected: None }).await.unwrap();
     }
 }
 

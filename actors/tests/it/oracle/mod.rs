@@ -323,7 +323,7 @@ async fn updates_are_the_same_however_often(ground: Ground) {
     let request_id = ask(&shop, json!({"data_source_id": id})).await.unwrap().id;
     let update = async |fields: Value| {
         let update = serde_json::from_value(fields).unwrap();
-        shop.perform(UpdateRequest { request_id, update }).await
+        shop.perform(UpdateRequest { request_id, update, expected: None }).await
     };
     assert_eq!(update(json!({"status": "running"})).await.unwrap().status.as_str(), "running");
     let fault = update(json!({"status": "succeeded"})).await.unwrap_err();
