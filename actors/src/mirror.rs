@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use sl_store::{Entity as _, EventQuery, Fault, Filter, Head, Hint, Position, Query, SYSTEM};
 use tokio::sync::broadcast;
@@ -106,6 +106,20 @@ impl Mirror {
     /// The pauses that hold this work back now, the widest first.
     #[must_use]
     pub fn holding(&self, around: Around<'_>, now: DateTime<Utc>) -> Vec<Pause> {
+        let mut holding = self.concerning(around, |pause| pause.holds(now));
+        holding.sort_by_key(|pause| pause.scope as u8);
+        holding
+    }
+
+    /// The last instant at which a pause held this work back that has ended by itself, as long as its row is there.
+    #[must_use]
+    pub fn lifted(&self, around: Around<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let lifted = self.concerning(around, |pause| !pause.holds(now));
+        let until = lifted.iter().filter_map(|pause| pause.until).max();
+        until.map(|until| until - TimeDelta::microseconds(1))
+    }
+
+    fn concerning(&self, around: Around<'_>, wanted: impl Fn(&Pause) -> bool) -> Vec<Pause> {
         let pauses = self.pauses();
         if pauses.is_empty() {
             return Vec::new();
@@ -113,19 +127,13 @@ impl Mirror {
         let account = around.account.to_string();
         let gates: Vec<String> =
             around.gates.iter().map(|gate| Pause::entity(around.account, *gate)).collect();
-        let mut holding: Vec<Pause> = pauses
-            .iter()
-            .filter(|pause| pause.holds(now))
-            .filter(|pause| match pause.scope {
-                PauseScope::System => true,
-                PauseScope::Duty => pause.target == around.duty,
-                PauseScope::Account => pause.target == account,
-                PauseScope::Entity => gates.contains(&pause.target),
-            })
-            .cloned()
-            .collect();
-        holding.sort_by_key(|pause| pause.scope as u8);
-        holding
+        let concerning = pauses.iter().filter(|pause| wanted(pause)).filter(|pause| match pause.scope {
+            PauseScope::System => true,
+            PauseScope::Duty => pause.target == around.duty,
+            PauseScope::Account => pause.target == account,
+            PauseScope::Entity => gates.contains(&pause.target),
+        });
+        concerning.cloned().collect()
     }
 
     /// Reads the pauses and the suspended accounts again.

@@ -1,5 +1,5 @@
-//! A round of a price feed, decided again without the server: the formula `pricefeed/1` in whole numbers of 10⁻¹⁸, written
-//! from its definition (`docs/services/price-feeds.md`).
+//! A round of a price feed, decided again without the server: the formulas `pricefeed/2` and `pricefeed/1` in whole numbers
+//! of 10⁻¹⁸, written from their definition (`docs/services/price-feeds.md`).
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -9,8 +9,9 @@ use crate::{
     failure::{Failure, Outcome},
 };
 
-/// The formula this build knows.
-const FORMULA: &str = "pricefeed/1";
+/// The formulas this build knows: the present one, and the one of earlier rounds, to which it does not matter when an
+/// observation was collected.
+const FORMULAS: [&str; 2] = ["pricefeed/2", "pricefeed/1"];
 /// Decimals of a price as it is calculated with.
 const DECIMALS: u32 = 18;
 /// The largest price: 10¹⁵.
@@ -23,7 +24,8 @@ struct Input {
     id: Value,
     source: Value,
     price: i128,
-    received_at: DateTime<Utc>,
+    /// What its age counts from.
+    since: DateTime<Utc>,
 }
 
 /// What the formula is applied to.
@@ -49,8 +51,9 @@ struct Rules {
 /// Decides a round again; what it comes to, where that is what the round says.
 pub fn verify(round: &Value) -> Outcome<Value> {
     let formula = text(round, "/formula")?;
-    if formula != FORMULA {
-        return Err(Failure::usage(format!("the round is of formula {formula:?}, and this knows {FORMULA}")));
+    if !FORMULAS.contains(&formula) {
+        let known = FORMULAS.join(" and ");
+        return Err(Failure::usage(format!("the round is of formula {formula:?}, and this knows {known}")));
     }
     let told = round.get("decision").filter(|told| told.is_object()).ok_or_else(|| missing("/decision"))?;
     let read = Round::read(round)?;
@@ -82,14 +85,17 @@ pub fn verify(round: &Value) -> Outcome<Value> {
 
 impl Round {
     fn read(round: &Value) -> Outcome<Self> {
+        let is_present = text(round, "/formula")? == FORMULAS[0];
         let inputs = round["inputs"].as_array().ok_or_else(|| missing("/inputs"))?;
         let input = |(index, input): (usize, &Value)| {
             let at = |member: &str| format!("/inputs/{index}/{member}");
+            let received_at = time(round, &at("received_at"))?;
+            let collected_at = if is_present { time(round, &at("collected_at"))? } else { received_at };
             Ok(Input {
                 id: input["snapshot_id"].clone(),
                 source: input["source"].clone(),
                 price: price(text(round, &at("price"))?, &at("price"))?,
-                received_at: time(round, &at("received_at"))?,
+                since: received_at.min(collected_at),
             })
         };
         let previous = if round["previous"] == Value::Null {
@@ -113,11 +119,7 @@ impl Round {
         let alone = |input: &Input| {
             let low = rules.least.is_some_and(|least| input.price < least);
             let high = rules.most.is_some_and(|most| input.price > most);
-            if input.received_at < oldest {
-                Some("expired")
-            } else {
-                (low || high).then_some("out_of_bounds")
-            }
+            if input.since < oldest { Some("expired") } else { (low || high).then_some("out_of_bounds") }
         };
         let mut rejections: Vec<Option<&str>> = self.inputs.iter().map(alone).collect();
         let left = self.left(&rejections);

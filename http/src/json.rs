@@ -43,12 +43,16 @@ pub fn read<T: DeserializeOwned>(body: &[u8], reading: Reading) -> Result<T, Fau
         .or_else(|_| at_second_sight(body, reading.nulls).ok_or_else(|| misfit::<T>(body)))
 }
 
-/// Reads a body that need not be JSON: what is none is a text.
+/// Reads a body that need not be JSON unless whoever sends it says that it is: what is none is a text.
 ///
 /// # Errors
-/// [`Code::Malformed`] where it is JSON that breaks a bound, or neither JSON nor text.
-pub fn read_or_text(body: &[u8], reading: Reading) -> Result<Value, Fault> {
-    if !body.trim_ascii().is_empty() && serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+/// [`Code::Malformed`] where it is JSON that breaks a bound, is said to be JSON and is none, or is neither JSON nor text.
+pub fn read_or_text(body: &[u8], is_said_json: bool, reading: Reading) -> Result<Value, Fault> {
+    let is_empty = body.trim_ascii().is_empty();
+    if is_said_json && is_empty {
+        return Err(Fault::new(Code::Malformed, "the body is said to be JSON, and there is none"));
+    }
+    if is_said_json || (!is_empty && serde_json::from_slice::<IgnoredAny>(body).is_ok()) {
         return read(body, reading);
     }
     let text = std::str::from_utf8(body).ok().filter(|text| !text.contains('\0'));

@@ -1,6 +1,6 @@
 //! Headers that tenants have sent along: checked when they are stored, marked as sensitive when they are sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{HeaderMap, HeaderName, HeaderValue, exchange::NEVER_SENT};
 use crate::check::Check;
@@ -15,10 +15,14 @@ pub(crate) fn check(at: &str, headers: &BTreeMap<String, String>, check: &mut Ch
     if headers.len() > MOST {
         check.broken(at, "entries", format!("must have at most {MOST} headers, not {}", headers.len()));
     }
+    let mut names = BTreeSet::new();
     for (name, value) in headers {
         let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
         if HeaderName::try_from(name).is_err() {
             check.broken(at.clone(), "format", "must be the name of a header (RFC 9110)");
+        }
+        if !names.insert(name.to_lowercase()) {
+            check.broken(at.clone(), "unique", "another header has this name, which is the same in any case");
         }
         if NEVER_SENT.contains(&name.to_lowercase().as_str()) {
             check.broken(at.clone(), "reserved", "is made by the connection itself and cannot be set");

@@ -13,6 +13,7 @@ use sl_actors::{
         accounts::{
             AmendAccount, CreateToken, Limit, ListTokens, MAX_TOKENS, NewToken, PatchAccount, Status,
         },
+        automation::GRACE,
         control::{
             AccountLimits, AuditFilter, Descriptors, Duties, EVENTS_KEPT_FOR, EventFilter, Events, FetchDuty,
             ListAudit, SystemLimits, SystemStatus, TIDY_EVERY,
@@ -330,6 +331,7 @@ async fn the_system_tells_how_it_is(ground: Ground) {
 async fn what_is_over_is_removed(ground: Ground) {
     let mut parts = ground.parts().await;
     set(&mut parts, &TIDY_EVERY, 100);
+    set(&mut parts, &GRACE, GRACE.min);
     set(&mut parts, &EVENTS_KEPT_FOR, 0);
     set(&mut parts, &idempotency::KEPT_FOR, 0);
     let world = World::of(ground, parts, None).await;

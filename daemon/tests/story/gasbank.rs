@@ -99,6 +99,12 @@ fn a_withdrawal_is_approved_by_a_wallet() {
         let refused = world.client.patch(&format!("{bank}/{gas}"), &policy).await.problem(422, "invalid");
         assert_eq!(refused["errors"][0]["pointer"], "/required_approvals", "{refused}");
         policy["approvers"] = json!([ADDRESS]);
+        let refused = world.client.patch(&format!("{bank}/{gas}"), &policy).await.problem(422, "invalid");
+        assert_eq!(refused["errors"][0]["pointer"], "/approvers/0", "{refused}");
+        assert_eq!(refused["errors"][0]["code"], "wallet_not_registered", "{refused}");
+        let wallets = format!("{account}/workspace-wallets");
+        let new = json!({"wallet_address": ADDRESS, "public_keys": [PUBLIC]});
+        let wallet = world.client.post(&wallets, &new).await.expect(201);
         let amended = world.client.patch(&format!("{bank}/{gas}"), &policy).await.expect(200);
         assert_eq!(amended["daily_limit"], "5", "{amended}");
         let new = json!({"gas_account_id": gas, "amount": "3", "to_address": TO});
@@ -108,12 +114,6 @@ fn a_withdrawal_is_approved_by_a_wallet() {
         let message = text(&made["transaction"], "approval_message");
         let approval = json!({"wallet_address": ADDRESS, "signatures": signed(message)});
         let approve = format!("{one}/approve");
-        let refused = world.client.post(&approve, &approval).await.problem(422, "invalid");
-        assert_eq!(refused["errors"][0]["code"], "wallet_not_registered", "{refused}");
-
-        let wallets = format!("{account}/workspace-wallets");
-        let new = json!({"wallet_address": ADDRESS, "public_keys": [PUBLIC]});
-        let wallet = world.client.post(&wallets, &new).await.expect(201);
         let refused = world.client.post(&approve, &approval).await.problem(422, "invalid");
         assert_eq!(refused["errors"][0]["code"], "wallet_not_active", "{refused}");
         let proof = json!({"signatures": signed(text(&wallet, "challenge"))});

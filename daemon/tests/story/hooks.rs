@@ -97,3 +97,45 @@ fn a_body_need_not_be_json_and_may_be_large() {
         signed(world, "x", "other").post_text(&url, FORM, form).await.problem(401, "unauthorized");
     });
 }
+
+#[test]
+fn what_is_said_to_be_json_has_to_be_json_and_to_satisfy_the_schema() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let f = function(&world.client, &account, "hooked", "(params) => params").await;
+        let function_id = f.rsplit('/').next().unwrap_or_default();
+        let schema = json!({"type": ["object", "string"], "required": ["n"]});
+        let config = json!({"scheme": "shared_secret", "secret": "a shared secret", "schema": schema});
+        let new = json!({"function_id": function_id, "type": "webhook", "config": config});
+        let made = world.client.post(&format!("{account}/triggers"), &new).await.expect(201);
+        let (path, url) = (format!("{account}/triggers/{}", text(&made, "id")), text(&made, "webhook_url"));
+        let sender = world.client.without_token().with_header("x-webhook-secret", "a shared secret");
+        let bearer = world.client.without_token().with_header("authorization", "bearer a shared secret");
+        bearer.post_text(url, JSON, "{\"n\":1}").await.expect(202);
+        for media_type in [JSON, "application/json; charset=utf-8", "Application/CloudEvents+JSON"] {
+            for body in ["{", "{\"n\":", "", " ", "plain", "{\"n\":1}{"] {
+                sender.post_text(url, media_type, body).await.problem(400, "malformed");
+            }
+            sender.post_text(url, media_type, "{\"n\":1}").await.expect(202);
+            let refused = sender.post_text(url, media_type, "{}").await.problem(422, "invalid");
+            assert_eq!(refused["errors"][0]["pointer"], "", "{refused}");
+        }
+        let told = sender.post_text(url, "text/plain", "{").await.expect(202);
+        assert_eq!(given(world, &path, &told["delivery_id"]).await, "{", "text where the sender says so");
+
+        let fire = format!("{path}/fire");
+        for payload in [json!({}), json!([1])] {
+            let refused =
+                world.client.post(&fire, &json!({"payload": payload})).await.problem(422, "invalid");
+            assert_eq!(refused["errors"][0]["pointer"], "/payload", "{refused}");
+            assert_eq!(refused["errors"][0]["code"], "schema", "{refused}");
+        }
+        world.client.post(&fire, &json!({"payload": {"n": 1}})).await.expect(202);
+        let patch = json!({"config": {"schema": "n"}});
+        let refused = world.client.patch(&path, &patch).await.problem(422, "invalid");
+        assert_eq!(
+            refused["errors"][0]["detail"],
+            "must be a JSON Schema (an object, true or false), of a webhook"
+        );
+    });
+}

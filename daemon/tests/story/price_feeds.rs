@@ -90,7 +90,7 @@ fn a_price_is_published_when_it_moves_enough() {
         );
         assert_eq!(
             (&round["formula"], &round["previous"]["price"]),
-            (&json!("pricefeed/1"), &json!("12.5")),
+            (&json!("pricefeed/2"), &json!("12.5")),
             "{round}"
         );
         let pages = world.client.pages(&snapshots, 2).await;

@@ -5,6 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use sl_actors::signing::Signer;
 
@@ -59,9 +60,11 @@ fn a_value_is_drawn_once_and_checked_by_anybody() {
         world.client.post(&random, &changed).await.problem(409, "conflict");
         let refused = world.client.post(&random, &json!({"length": 1_025})).await.problem(422, "invalid");
         assert_eq!(refused["errors"][0]["pointer"], "/length", "{refused}");
+        let usual = world.client.ask(Method::POST, &random, None).await.expect(200);
+        assert_eq!((&usual["length"], &usual["encoding"]), (&json!(32), &json!("base64")), "{usual}");
         let pages = world.client.pages(&random, 3).await;
         let counters: Vec<i64> = pages.iter().flatten().filter_map(|item| item["counter"].as_i64()).collect();
-        assert_eq!(counters, [4, 3, 2, 1]);
+        assert_eq!(counters, [5, 4, 3, 2, 1]);
     });
 }
 

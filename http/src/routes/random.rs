@@ -19,8 +19,11 @@ pub(super) fn table() -> Vec<Operation> {
     vec![
         operation(Method::POST, ALL, "random.generate", "Make random bytes that anybody can check")
             .told("The same request_id is answered with the same value.")
+            .with::<NewRandom>()
             .scope(Scope::Run)
-            .action(|input: Input<(), NewRandom>| Ok::<_, Fault>(Generate(input.body))),
+            .action(|input: Input<(), Option<NewRandom>>| {
+                Ok::<_, Fault>(Generate(input.body.unwrap_or_default()))
+            }),
         operation(Method::GET, ALL, "random.list", "List the random values")
             .with::<RandomView>()
             .pages(&["id", "request_id", "length", "counter", "created_at"])

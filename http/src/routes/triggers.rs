@@ -40,7 +40,7 @@ pub(super) fn table() -> Vec<Operation> {
     all.extend(deliveries());
     let mut hook =
         operation(Method::POST, HOOK, "hooks.receive", "Take a request to a webhook's URL")
-            .told("Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time. A body that is no JSON is given to the function as text.")
+            .told("Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time. A body that is no JSON is given to the function as text, unless its media type says JSON: then it is malformed.")
             .proven(&RATE)
             .status(202)
             .proven_action(
@@ -48,7 +48,9 @@ pub(super) fn table() -> Vec<Operation> {
                     let inbound = Inbound::new(unproven.headers(), unproven.body.clone());
                     Ok(ProveHook { token: path.name("hook_token")?, inbound })
                 },
-                |proven: &ProvenHook, _, reading| json::read_or_text(&proven.document(), reading),
+                |proven: &ProvenHook, _, reading| {
+                    json::read_or_text(&proven.document(), proven.is_said_json(), reading)
+                },
                 |proven, payload: Value| Ok(ReceiveHook { proven, payload }),
             );
     hook.signed_body = true;

@@ -58,6 +58,8 @@ pub struct Account {
     pub status: Status,
     /// Limits that differ from the daemon's, by setting, in the setting's unit.
     pub limits: BTreeMap<String, u64>,
+    /// When it was last made active after it had been suspended.
+    pub resumed_at: Option<DateTime<Utc>>,
 }
 
 impl Account {
@@ -86,6 +88,7 @@ impl Entity for Account {
             Column::new("metadata", Kind::Json),
             Column::new("status", Kind::Word),
             Column::new("limits", Kind::Json),
+            Column::nullable("resumed_at", Kind::Time),
         ],
         uniques: &[],
     };
@@ -104,6 +107,7 @@ impl Entity for Account {
             Cell::json(&self.metadata),
             self.status.as_str().into(),
             Cell::json(&self.limits),
+            self.resumed_at.into(),
         ]
     }
 
@@ -114,6 +118,7 @@ impl Entity for Account {
             metadata: cells.json()?,
             status: cells.named(Status::read)?,
             limits: cells.json()?,
+            resumed_at: cells.maybe_time()?,
         })
     }
 
@@ -124,6 +129,7 @@ impl Entity for Account {
             metadata: BTreeMap::from([("tier".to_owned(), "gold".to_owned())]),
             status: Status::Active,
             limits: BTreeMap::from([("accounts.tokens".to_owned(), 5)]),
+            resumed_at: Some(DateTime::UNIX_EPOCH),
         }]
     }
 }
@@ -206,6 +212,7 @@ impl Account {
             metadata: new.metadata,
             status: Status::Active,
             limits: BTreeMap::new(),
+            resumed_at: None,
         })
     }
 

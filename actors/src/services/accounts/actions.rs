@@ -121,6 +121,9 @@ impl Action for PatchAccount {
             (Status::Suspended, Status::Active) => "account.resumed",
             _ => "account.amended",
         };
+        if kind == "account.resumed" {
+            account.resumed_at = Some(tenant.now());
+        }
         let mut batch = Batch::new();
         batch.replace(&mut account, tenant.now());
         batch.event(tenant.event(SERVICE, kind, tenant.account_id, account.told()));

@@ -1,5 +1,7 @@
 //! Running slots of the past after all.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sl_store::{Fault, Filter, Query};
@@ -10,11 +12,13 @@ use super::{
     BACKFILL,
     actions::scheduled,
     begin::Desk,
-    duty::Tries,
     named::{Overlap, RunKind, RunStatus},
     run::Run,
 };
 use crate::action::{Action, Tenant};
+
+/// How often it is planned anew where another decision about the job came first.
+const TRIES: u32 = 64;
 
 /// Which slots are to run after all.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -56,10 +60,14 @@ impl Action for BackfillJob {
     type Output = Backfilled;
 
     async fn run(self, tenant: &Tenant) -> Result<Backfilled, Fault> {
-        let mut tries = Tries::default();
+        let mut tries = 0;
         loop {
             match self.once(tenant).await {
-                Err(fault) if tries.again(&fault) => {}
+                Err(fault) if tries < TRIES && tenant.was_overtaken(&fault).await? => {
+                    tries += 1;
+                    let most = f64::from(tries.min(10)) / 500.0;
+                    tokio::time::sleep(Duration::from_secs_f64(most * tenant.core.chance.fraction())).await;
+                }
                 done => return done,
             }
         }

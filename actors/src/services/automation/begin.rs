@@ -8,7 +8,7 @@ use sl_store::{Batch, Cell, Code, Fault, Filter, Head, Key, Query};
 use uuid::Uuid;
 
 use super::{
-    OUTCOME_DUTY,
+    DUTY, OUTCOME_DUTY,
     job::Job,
     named::{Overlap, Phase, RunKind, RunStatus},
     rules::{self, Admission},
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     Core,
+    mirror::Around,
     pause::{self, Pause, PauseScope},
     services::executions::{self, Sequel, Start, Trigger},
     settings::Settings,
@@ -39,6 +40,8 @@ pub(super) struct Desk<'a> {
     pub pauses: bool,
     /// Whether its next run is being moved.
     pub moves: bool,
+    /// Up to when a pause that ended by itself, or a suspension, held the job back.
+    pub held_until: Option<DateTime<Utc>>,
 }
 
 impl<'a> Desk<'a> {
@@ -52,14 +55,17 @@ impl<'a> Desk<'a> {
     /// The same for the next slot, which runs that only wait to be begun do not concern.
     pub async fn quick(core: &'a Arc<Core>, account: Uuid, job: Uuid) -> Result<Option<Self>, Fault> {
         let key = Key::new(account, job);
-        let (found, state, settings) = futures_util::try_join!(
+        let (found, state, terms) = futures_util::try_join!(
             core.store.find::<Job>(key),
             core.store.find::<JobState>(key),
-            core.known.settings(core, account),
+            core.known.terms(core, account),
         )?;
-        let (Some(job), Some(state), Some(settings)) = (found, state, settings) else { return Ok(None) };
+        let (Some(job), Some(state), Some(terms)) = (found, state, terms) else { return Ok(None) };
         let open = if state.busy { open_runs(core, key).await? } else { Vec::new() };
-        Ok(Some(Self { open, ..Self::of(core, settings, job, state) }))
+        let desk = Self::of(core, terms.settings, job, state);
+        let around = Around { duty: DUTY, account, gates: &[key.id] };
+        let held_until = core.mirror.lifted(around, desk.now).max(terms.resumed_at);
+        Ok(Some(Self { open, held_until, ..desk }))
     }
 
     /// A job that has no runs under way.
@@ -75,6 +81,7 @@ impl<'a> Desk<'a> {
             open: Vec::new(),
             pauses: false,
             moves: false,
+            held_until: None,
         }
     }
 
@@ -165,7 +172,7 @@ impl<'a> Desk<'a> {
         if status == RunStatus::Failed && most > 0 && self.state.failures >= most {
             let target = Pause::entity(self.job.head.account_id, self.job.head.id);
             let reason = format!("{most} runs failed in a row");
-            let held = pause::Holding { scope: PauseScope::Entity, target, reason, duty: super::DUTY };
+            let held = pause::Holding { scope: PauseScope::Entity, target, reason, duty: DUTY };
             self.pauses = true;
             pause::hold(self.core, held, (self.job.head.account_id, self.job.head.id), &mut self.batch)
                 .await?;

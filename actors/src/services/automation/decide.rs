@@ -2,15 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 use sl_store::{Batch, Fault, NewWork, Work};
 
 use super::{
-    CATCH_UP_LIMIT, CATCH_UP_WINDOW, DUTY, GRACE, RUNS_KEPT_FOR,
+    BUFFER, CATCH_UP_LIMIT, CATCH_UP_WINDOW, DUTY, GRACE, RUNS_KEPT_FOR,
     begin::Desk,
     named::{Overlap, RunKind, RunStatus},
-    rules::{self, Admission, Bounds, Fate, Plan},
+    rules::{self, Admission, Bounds, Fate, Found, Plan},
     run::Run,
 };
 use crate::{
@@ -54,8 +54,9 @@ pub(super) async fn step(core: &Arc<Core>, work: &Work, most: usize) -> Result<S
         plan
     } else {
         let due = desk.due(&timetable, desk.now);
-        Plan::make(due, &desk.job, desk.state.ruling, bounds, desk.now)
+        Plan::make(due, &desk.job, desk.found(), bounds)
     };
+    desk.held_until = plan.held_until;
     let mut slots: Vec<DateTime<Utc>> = desk.due(&timetable, plan.as_of).take(most + 1).collect();
     let mut more = slots.len() > most;
     slots.truncate(most);
@@ -84,6 +85,16 @@ impl Desk<'_> {
             grace: settings.duration(&GRACE),
             window: self.job.catch_up_window.unwrap_or_else(|| settings.duration(&CATCH_UP_WINDOW)),
             limit: settings.size(&CATCH_UP_LIMIT),
+            buffer: settings.size(&BUFFER),
+        }
+    }
+
+    const fn found(&self) -> Found {
+        Found {
+            now: self.now,
+            ruling: self.state.ruling,
+            held_until: self.held_until,
+            busy: !self.open.is_empty(),
         }
     }
 
@@ -165,11 +176,18 @@ impl Desk<'_> {
     }
 
     fn why_missed(&self, run: &Run) -> String {
-        let late = run.slot.map_or(0, |slot| (self.now - slot).num_seconds());
-        format!(
-            "it was seen {late} s late, and the job's catch_up ({}) leaves it",
-            self.job.catch_up.as_str()
-        )
+        let held = run.slot.and_then(|slot| rules::held(self.held_until, slot, &self.job));
+        let seen = match (held, run.slot) {
+            (Some(until), _) => {
+                let until = until.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                format!("a pause or a suspension held it back until {until}")
+            }
+            (None, slot) => {
+                let late = slot.map_or(0, |slot| (self.now - slot).num_seconds());
+                format!("it was seen {late} s late")
+            }
+        };
+        format!("{seen}, and the job's catch_up ({}) leaves it", self.job.catch_up.as_str())
     }
 
     /// Moves the job's item to the next slot, or to `sooner`. Nothing is added where no slot will come.

@@ -16,12 +16,26 @@ use crate::{
     schedule::Timetable,
 };
 
-/// How late a slot may be and still be on time, how old it may be and still be caught up on, and how many are.
+/// How late a slot may be and still be on time, how old it may be and still be caught up on, how many are, and how many
+/// runs may wait for an earlier one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub grace: Duration,
     pub window: Duration,
     pub limit: usize,
+    pub buffer: usize,
+}
+
+/// What whoever decides finds besides the slots.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub now: DateTime<Utc>,
+    /// What the last resume said about its pause.
+    pub ruling: Option<Ruling>,
+    /// Up to when a pause that ended by itself, or a suspension, held the job back.
+    pub held_until: Option<DateTime<Utc>>,
+    /// Whether earlier runs go on.
+    pub busy: bool,
 }
 
 /// What becomes of one slot.
@@ -33,13 +47,13 @@ pub(super) enum Fate {
     CatchUp,
     /// It came during a pause, whose resume does not want it.
     SkippedPaused,
-    /// It is late, and the job does not catch up on it.
+    /// It is late, was held back, or came together with later ones, and the job does not catch up on it.
     Missed,
 }
 
 /// From which slots on late ones run, as of one instant. It is carried along where there are more slots than one step
 /// decides, so that all steps agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Plan {
     /// What is due at this instant is decided by this plan.
     pub as_of: DateTime<Utc>,
@@ -47,36 +61,44 @@ pub(super) struct Plan {
     late_from: Option<DateTime<Utc>>,
     /// Slots of the pause from here on run.
     paused_from: Option<DateTime<Utc>>,
+    /// Slots that began by then were held back: they are late, whatever their age.
+    pub held_until: Option<DateTime<Utc>>,
+    /// From here on slots are on time. For those before there would be no room beside the later ones.
+    on_time_from: Option<DateTime<Utc>>,
+    /// Whether the slots on time wait for the others that run.
+    #[serde(default)]
+    queues: bool,
 }
 
 impl Plan {
     /// Plans for the due slots, in order.
-    pub fn make(
-        slots: impl Iterator<Item = DateTime<Utc>>,
-        job: &Job,
-        ruling: Option<Ruling>,
-        bounds: Bounds,
-        as_of: DateTime<Utc>,
-    ) -> Self {
+    pub fn make(slots: impl Iterator<Item = DateTime<Utc>>, job: &Job, found: Found, bounds: Bounds) -> Self {
+        let Found { now, ruling, held_until, busy } = found;
+        let mut plan = Self { as_of: now, held_until, ..Self::default() };
         let window = TimeDelta::from_std(bounds.window).unwrap_or(TimeDelta::MAX / 2);
-        let (mut late, mut paused) = (VecDeque::new(), VecDeque::new());
+        let (mut late, mut paused, mut on_time) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
         let (late_most, paused_most) = (catch_up_limit(job.catch_up, bounds), ruling_limit(ruling, bounds));
-        let mut on_time = false;
+        // What finds an earlier run going on is the overlap's to decide.
+        let on_time_most = if busy { usize::MAX } else { room(job.overlap, bounds.buffer) };
         for slot in slots {
-            if ruling.is_some_and(|ruling| ruling.covers(slot)) {
+            let is_late = if ruling.is_some_and(|ruling| ruling.covers(slot)) {
                 push(&mut paused, slot, paused_most);
-            } else if is_on_time(job, slot, bounds, as_of) {
-                on_time = true;
-            } else if as_of - slot <= window {
+                None
+            } else if plan.is_on_time(slot, job, bounds) {
+                push(&mut on_time, slot, on_time_most)
+            } else {
+                Some(slot)
+            };
+            if let Some(slot) = is_late.filter(|slot| now - *slot <= window) {
                 push(&mut late, slot, late_most);
             }
         }
-        let latest_is_on_time = on_time && job.catch_up == CatchUp::Latest;
-        Self {
-            as_of,
-            late_from: late.front().copied().filter(|_| !latest_is_on_time),
-            paused_from: paused.front().copied(),
-        }
+        let latest_is_on_time = !on_time.is_empty() && job.catch_up == CatchUp::Latest;
+        plan.late_from = late.front().copied().filter(|_| !latest_is_on_time);
+        plan.paused_from = paused.front().copied();
+        plan.on_time_from = on_time.front().copied();
+        plan.queues = !busy && (plan.late_from.is_some() || plan.paused_from.is_some());
+        plan
     }
 
     /// What becomes of a due slot.
@@ -85,24 +107,41 @@ impl Plan {
         if ruling.is_some_and(|ruling| ruling.covers(slot)) {
             return if runs(self.paused_from) { Fate::CatchUp } else { Fate::SkippedPaused };
         }
-        if is_on_time(job, slot, bounds, self.as_of) {
-            return Fate::Run;
+        if self.is_on_time(slot, job, bounds) && self.on_time_from.is_none_or(|from| from <= slot) {
+            return if self.queues { Fate::CatchUp } else { Fate::Run };
         }
         if runs(self.late_from) { Fate::CatchUp } else { Fate::Missed }
     }
-}
 
-fn is_on_time(job: &Job, slot: DateTime<Utc>, bounds: Bounds, now: DateTime<Utc>) -> bool {
-    let late = (now - job.begins(slot)).to_std().unwrap_or_default();
-    late <= bounds.grace
-}
-
-/// Keeps the last `most`.
-fn push(slots: &mut VecDeque<DateTime<Utc>>, slot: DateTime<Utc>, most: usize) {
-    slots.push_back(slot);
-    if slots.len() > most {
-        slots.pop_front();
+    fn is_on_time(&self, slot: DateTime<Utc>, job: &Job, bounds: Bounds) -> bool {
+        let late = (self.as_of - job.begins(slot)).to_std().unwrap_or_default();
+        late <= bounds.grace && held(self.held_until, slot, job).is_none()
     }
+}
+
+/// Until when a pause that ended by itself, or a suspension, held a slot back, where it did.
+pub(super) fn held(
+    held_until: Option<DateTime<Utc>>,
+    slot: DateTime<Utc>,
+    job: &Job,
+) -> Option<DateTime<Utc>> {
+    held_until.filter(|until| job.begins(slot) <= *until)
+}
+
+/// How many slots that are decided at once may begin, or wait for each other.
+const fn room(overlap: Overlap, buffer: usize) -> usize {
+    match overlap {
+        Overlap::Skip => 1,
+        Overlap::BufferOne => 2,
+        Overlap::BufferAll => buffer.saturating_add(1),
+        Overlap::CancelOther | Overlap::Allow => usize::MAX,
+    }
+}
+
+/// Keeps the last `most`; answers the one that had to go.
+fn push(slots: &mut VecDeque<DateTime<Utc>>, slot: DateTime<Utc>, most: usize) -> Option<DateTime<Utc>> {
+    slots.push_back(slot);
+    if slots.len() > most { slots.pop_front() } else { None }
 }
 
 const fn catch_up_limit(catch_up: CatchUp, bounds: Bounds) -> usize {

@@ -14,6 +14,7 @@ use crate::{
     idempotency::IdempotencyRecord,
     pause::Pause,
     retention,
+    services::automation,
     settings::Setting,
     together,
 };
@@ -72,7 +73,10 @@ impl Duty for RecordExpiry {
         Box::pin(retention::round(core, attempt, &TIDY_EVERY, async move {
             let now = core.clock.now();
             remove::<IdempotencyRecord>(core, Filter::Before("expires_at", now), |_| None).await?;
-            remove::<Pause>(core, Filter::Before("until", now), |pause| Some(ended(pause, now))).await
+            // What it held back is late by its age from then on, whether or not the pause is known.
+            let grace = TimeDelta::from_std(core.settings.duration(&automation::GRACE));
+            let over = now - grace.unwrap_or(TimeDelta::zero());
+            remove::<Pause>(core, Filter::Before("until", over), |pause| Some(ended(pause, now))).await
         }))
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     MAX_ACCOUNTS, NAME,
-    account::GasAccount,
+    account::{GasAccount, Policy},
     claim,
     gas::Gas,
     movement::{Change, commit},
@@ -23,7 +23,10 @@ use crate::{
     page::{Page, PageRequest},
     patch::{changed, given},
     resource,
-    services::{price_feeds::ExactNumber, wallets::read_address},
+    services::{
+        price_feeds::ExactNumber,
+        wallets::{Named, read_address, registered},
+    },
 };
 
 /// How many approvals can be asked for.
@@ -244,6 +247,7 @@ impl Change for ChangePolicy {
         resource::expect_version(&account, self.expected)?;
         let before = account.policy.clone();
         account.amend(&self.patch)?;
+        self.expect_wallets(&before, tenant).await?;
         if account.policy == before {
             return Ok(account.view(&tenant.core));
         }
@@ -263,6 +267,20 @@ impl Action for ChangePolicy {
 
     async fn run(self, tenant: &Tenant) -> Result<GasAccountView, Fault> {
         commit(&self, tenant).await
+    }
+}
+
+impl ChangePolicy {
+    /// Refuses approvers that were not named before and are no wallets of the account: nobody could approve with them.
+    async fn expect_wallets(&self, before: &Policy, tenant: &Tenant) -> Result<(), Fault> {
+        let named = self.patch.approvers.iter().flatten().flatten();
+        for (at, address) in named.enumerate() {
+            if !ScriptHash::parse(address).is_ok_and(|known| before.approvers.contains(&known)) {
+                let pointer = format!("/approvers/{at}");
+                registered(&tenant.core, tenant.account_id, Named { address, pointer: &pointer }).await?;
+            }
+        }
+        Ok(())
     }
 }
 

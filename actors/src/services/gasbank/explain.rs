@@ -24,11 +24,12 @@ pub(super) fn explain(
     Box::pin(async move {
         let key = Key::new(account, id);
         if let Some(found) = core.store.find::<GasTransaction>(key).await? {
+            let approved = found.standing_approvers(core).await?.len();
             return Ok(Some(Explained {
                 kind: found.direction.as_str(),
                 status: found.status.as_str().to_owned(),
                 gates: vec![found.gas_account_id],
-                causes: causes(core, &found),
+                causes: causes(core, &found, approved),
             }));
         }
         if let Some(found) = core.store.find::<GasSchedule>(key).await? {
@@ -55,12 +56,12 @@ fn differs(account: &GasAccount) -> Option<Cause> {
     Some(Cause::new("differs", detail).since(since))
 }
 
-fn causes(core: &Core, transaction: &GasTransaction) -> Vec<Cause> {
+fn causes(core: &Core, transaction: &GasTransaction, approved: usize) -> Vec<Cause> {
     let mut causes = Vec::new();
     let what = transaction.direction;
     match transaction.status {
         GasStatus::PendingApproval => {
-            let (has, needs) = (transaction.approvals.len(), transaction.required_approvals);
+            let (has, needs) = (approved, transaction.required_approvals);
             let detail = format!("it has {has} of {needs} approvals");
             let cause = Cause::new("needs_approval", detail).since(transaction.head.created_at);
             let cause = cause.until(transaction.expires_at);

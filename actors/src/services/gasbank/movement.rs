@@ -140,9 +140,10 @@ impl Standing {
     }
 
     /// It was not approved in time.
-    pub fn lapse(&mut self, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
+    pub async fn lapse(&mut self, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
         let transaction = &mut self.transaction;
-        let (has, needs) = (transaction.approvals.len(), transaction.required_approvals);
+        let has = transaction.standing_approvers(&tenant.core).await?.len();
+        let needs = transaction.required_approvals;
         transaction.error =
             Some(format!("it had {has} of {needs} approvals when its time to be approved ended"));
         let told = (GasMovement::WithdrawalReleased, "gasbank.withdrawal.expired");

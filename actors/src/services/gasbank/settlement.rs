@@ -240,7 +240,7 @@ async fn end(tenant: &Tenant, work: &Work, asked: &GasTransaction, end: End) -> 
         }
         let mut batch = Batch::new();
         match &end {
-            End::Lapse => standing.lapse(tenant, &mut batch)?,
+            End::Lapse => standing.lapse(tenant, &mut batch).await?,
             End::Complete => standing.complete(tenant, &mut batch)?,
             End::Fail(why) => standing.fail(why, tenant, &mut batch).await?,
             End::Doubt(why) => standing.doubt(why, tenant, &mut batch),

@@ -2,12 +2,16 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use sl_store::{Cell, Cells, Column, Entity, Fault, Head, Kind, Table, Unique};
+use sl_store::{Cell, Cells, Column, Entity, Fault, Head, Key, Kind, Table, Unique};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{gas::Gas, transfer::named};
-use crate::neo::ScriptHash;
+use crate::{
+    Core,
+    neo::ScriptHash,
+    services::wallets::{Wallet, WalletStatus},
+};
 
 /// The first line of what approvers sign.
 const DOMAIN: &str = "neo-service-layer/gasbank-approval/v1";
@@ -184,6 +188,20 @@ impl GasTransaction {
             slot: None,
             notes: None,
         }
+    }
+
+    /// The wallets whose approvals count: those that are active now.
+    ///
+    /// # Errors
+    /// As [`sl_store::Store::find`].
+    pub(super) async fn standing_approvers(&self, core: &Core) -> Result<Vec<Wallet>, Fault> {
+        let mut standing = Vec::new();
+        for approval in &self.approvals {
+            let key = Key::new(self.head.account_id, approval.wallet_id);
+            let wallet = core.store.find::<Wallet>(key).await?;
+            standing.extend(wallet.filter(|wallet| wallet.status == WalletStatus::Active));
+        }
+        Ok(standing)
     }
 
     /// What a wallet signs to approve it: everything that it will do.

@@ -173,15 +173,22 @@ impl Change for Approve {
         let named = Named { address: &self.new.wallet_address, pointer: "/wallet_address" };
         let signatures = &self.new.signatures;
         let wallet = may_sign(&tenant.core, tenant.account_id, named, message.as_bytes(), signatures).await?;
-        let wallet_address = wallet.script_hash.address();
-        if transaction.approvals.iter().any(|approval| approval.wallet_address == wallet_address) {
+        let (now, wallet_id, wallet_address) = (tenant.now(), wallet.head.id, wallet.script_hash.address());
+        let is_new = !transaction.approvals.iter().any(|approval| approval.wallet_address == wallet_address);
+        if is_new {
+            transaction.approvals.push(GasApproval { wallet_id, wallet_address, approved_at: now });
+        }
+        let approvers = transaction.standing_approvers(&tenant.core).await?;
+        for approver in &approvers {
+            batch.holds(approver);
+        }
+        let is_approved =
+            i64::try_from(approvers.len()).is_ok_and(|has| has >= transaction.required_approvals);
+        // Said again it counts where a wallet that had approved is active again.
+        if !is_new && !is_approved {
             return Err(Fault::field("/wallet_address", "distinct", "this wallet has approved already"));
         }
-        batch.holds(&wallet);
-        let (now, wallet_id) = (tenant.now(), wallet.head.id);
-        transaction.approvals.push(GasApproval { wallet_id, wallet_address, approved_at: now });
-        let approved = i64::try_from(transaction.approvals.len()).unwrap_or(i64::MAX);
-        if approved >= transaction.required_approvals {
+        if is_approved {
             transaction.status = GasStatus::Pending;
             batch.withdraw(tenant.account_id, transaction.head.id);
             transaction.enqueue(tenant, batch);

@@ -13,6 +13,7 @@ use super::{
     ending::{self, TRIES},
     judge::AnswerStatus,
     rate::{self, Rate, Turn},
+    removal,
     request::{AttemptRecord, AttemptStatus, OracleRequest, RequestStatus},
     source::OracleSource,
 };
@@ -86,9 +87,9 @@ fn asking(core: &Core, attempts: u32) -> RetryPolicy {
     }
 }
 
-/// The source that an item is to ask.
+/// The source that an item is to ask, or that it is about.
 fn source_of(work: &Work) -> Uuid {
-    work.gate.unwrap_or_default()
+    work.gate.unwrap_or(work.subject)
 }
 
 async fn perform(core: &Arc<Core>, work: &Work) -> Result<Outcome, Fault> {
@@ -96,6 +97,7 @@ async fn perform(core: &Arc<Core>, work: &Work) -> Result<Outcome, Fault> {
     let source_id = source_of(work);
     if work.subject == source_id {
         rate::wake(core, work.account, source_id).await?;
+        removal::forsake(core, Key::new(work.account, source_id)).await?;
         return Ok(Outcome::Done(Batch::new()));
     }
     let waits = |request: &OracleRequest| {
@@ -156,7 +158,7 @@ pub(super) fn gates(settings: &Settings, account: Uuid, source: &OracleSource) -
 }
 
 /// Writes the request with what its answers come to now, and tells where it stands.
-fn finish(core: &Core, request: &mut OracleRequest, batch: &mut Batch) {
+pub(super) fn finish(core: &Core, request: &mut OracleRequest, batch: &mut Batch) {
     let before = request.status;
     if before == RequestStatus::Pending {
         request.status = RequestStatus::Running;
@@ -169,7 +171,7 @@ fn finish(core: &Core, request: &mut OracleRequest, batch: &mut Batch) {
     batch.replace(request, core.clock.now());
 }
 
-fn fail(core: &Core, request: &mut OracleRequest, source: Uuid, why: &str) {
+pub(super) fn fail(core: &Core, request: &mut OracleRequest, source: Uuid, why: &str) {
     if let Some(answer) = request.answer_mut(source) {
         answer.status = AnswerStatus::Failed;
         answer.error = Some(why.to_owned());

@@ -91,7 +91,7 @@ impl Answer {
         Self { source_id, status: AnswerStatus::Waiting, value: None, error: None, answered_at: None }
     }
 
-    const fn is_open(&self) -> bool {
+    pub(super) const fn is_open(&self) -> bool {
         matches!(self.status, AnswerStatus::Waiting | AnswerStatus::Pending)
     }
 }
@@ -168,10 +168,13 @@ fn number(answer: &JsonText) -> Option<Decimal> {
     read_number(&answer.plain()).ok()
 }
 
-/// Reads an exact decimal number of up to 28 digits.
+/// Reads an exact decimal number; its digits, as an integer, have at most 96 bits.
 pub(super) fn read_number(text: &str) -> Result<Decimal, String> {
     let text = text.trim();
-    let refused = || "must be a decimal number of at most 28 digits, which is not rounded".to_owned();
+    let refused = || {
+        let most = Decimal::MAX;
+        format!("must be a decimal number, which is not rounded; its digits are at most {most}")
+    };
     // Separators that the library would skip.
     if text.contains('_') {
         return Err(refused());

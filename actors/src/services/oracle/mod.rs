@@ -23,6 +23,7 @@ mod ending;
 mod explain;
 mod judge;
 mod rate;
+mod removal;
 mod request;
 mod requests;
 mod retention;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     DUTY, MAX_SOURCES, NAME, dispatch,
     rate::{OracleGate, Rate},
+    removal,
     source::{Confidential, OracleSource, ResultType, SourceKind},
 };
 use crate::{
@@ -259,7 +260,7 @@ impl Resource for OracleSource {
     async fn retire(&self, tenant: &Tenant, batch: &mut Batch) -> Result<(), Fault> {
         let key = tenant.key(self.head.id);
         batch.writes.push(Write::Remove { table: OracleGate::TABLE, key, expect: Expect::Any });
-        dispatch::rouse(&tenant.core, self, batch);
+        removal::announce(&tenant.core, key, batch);
         Ok(())
     }
 

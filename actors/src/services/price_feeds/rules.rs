@@ -1,9 +1,10 @@
 //! The formula by which observations become a price, and whether that price is published. Pure: the same round gives the
 //! same answer anywhere (`slctl verify round`).
 //!
-//! Formula `pricefeed/1`, at the instant `at`:
+//! Formula `pricefeed/2`, at the instant `at`:
 //!
-//! 1. An observation received before `at` − 2 × heartbeat is rejected as `expired`.
+//! 1. An observation collected or received before `at` − 2 × heartbeat is rejected as `expired`. (`pricefeed/1`, by which
+//!    earlier rounds were decided, looked at when it was received alone.)
 //! 2. One below `min_price` or above `max_price` is rejected as `out_of_bounds`.
 //! 3. With three or more left, of median m: by the rule `deviation`, one with |x − m| · 10⁴ > `max_bps` · m is rejected
 //!    as `outlier`; by the rule `mad`, one with |x − m| > `max_mads` · MAD, where MAD is the median of all |x − m| and
@@ -26,7 +27,7 @@ use super::{
 };
 
 /// The formula's name and version.
-pub const FORMULA: &str = "pricefeed/1";
+pub const FORMULA: &str = "pricefeed/2";
 
 /// How observations that lie far from the others are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -243,7 +244,7 @@ fn alone(input: &Input, given: Given<'_>) -> Option<Rejection> {
     let rules = given.rules;
     let out_of_bounds = rules.min_price.is_some_and(|least| input.price < least)
         || rules.max_price.is_some_and(|most| input.price > most);
-    if input.received_at < given.at - rules.heartbeat_interval.delta() * 2 {
+    if input.collected_at.min(input.received_at) < given.at - rules.heartbeat_interval.delta() * 2 {
         Some(Rejection::Expired)
     } else if out_of_bounds {
         Some(Rejection::OutOfBounds)

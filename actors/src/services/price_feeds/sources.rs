@@ -26,6 +26,9 @@ use crate::{
     sealed::Sealed,
 };
 
+/// How long a name is that follows from a URL, without its number.
+const NAMED: usize = 120;
+
 /// Where the price stands in an answer unless the source says otherwise.
 const RESULT_PATH: &str = "$.price";
 
@@ -43,7 +46,8 @@ pub struct NewSource {
     /// Headers that are sent, like an API key; sealed, and never answered.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// What its observations are called; the URL's host unless said otherwise. Unique in the feed.
+    /// What its observations are called; unless said otherwise the URL's host, with the path where the feed has several
+    /// sources of that host. Unique in the feed.
     #[schema(max_length = 128)]
     pub name: Option<String>,
 }
@@ -138,18 +142,17 @@ pub(super) fn check(new: Vec<SourceOrUrl>, tenant: &Tenant, check: &mut Check) -
         check.broken("/sources", "entries", detail);
         return (Vec::new(), Vec::new());
     }
-    let mut names = HashSet::new();
+    let new: Vec<NewSource> = new.into_iter().map(NewSource::from).collect();
+    let mut given = HashSet::new();
     let mut made = (Vec::new(), Vec::new());
-    for (index, new) in new.into_iter().map(NewSource::from).enumerate() {
+    for (index, (name, new)) in names(&new).into_iter().zip(new).enumerate() {
         let at = format!("/sources/{index}");
         check_url(&at, &new.url, tenant, check);
         headers::check(&format!("{at}/headers"), &new.headers, check);
-        let host = || Url::parse(&new.url).ok().and_then(|url| url.host_str().map(str::to_owned));
-        let name = new.name.map(|name| name.trim().to_owned()).or_else(host).unwrap_or_default();
         if !name.is_empty() || !new.url.is_empty() {
             check.text(&format!("{at}/name"), &name, 1..=128);
         }
-        if !names.insert(name.clone()) {
+        if new.name.is_some() && !given.insert(name.clone()) {
             check.broken(
                 format!("{at}/name"),
                 "unique",
@@ -167,6 +170,39 @@ pub(super) fn check(new: Vec<SourceOrUrl>, tenant: &Tenant, check: &mut Check) -
         made.1.push(new.headers);
     }
     made
+}
+
+/// What the sources are called: as they were named; otherwise by the URL's host, by host, port and path where the feed has
+/// several of one host, and with a number where these are the same as well.
+fn names(new: &[NewSource]) -> Vec<String> {
+    let given = |source: &NewSource| source.name.as_ref().map(|name| name.trim().to_owned());
+    let places: Vec<Option<(String, String)>> = new.iter().map(|source| place(&source.url)).collect();
+    let unnamed = || new.iter().zip(&places).filter(|(source, _)| source.name.is_none());
+    let mut taken: HashSet<String> = new.iter().filter_map(given).collect();
+    let mut named = Vec::with_capacity(new.len());
+    for (source, place) in new.iter().zip(&places) {
+        let name = given(source).or_else(|| {
+            let (host, whole) = place.as_ref()?;
+            let hosts = unnamed().filter(|(_, other)| other.as_ref().is_some_and(|(other, _)| other == host));
+            let is_only = hosts.count() == 1 && !taken.contains(host);
+            let base: String = if is_only { host } else { whole }.chars().take(NAMED).collect();
+            let numbered = (2..).map(|number| format!("{base} #{number}"));
+            let name = std::iter::once(base.clone()).chain(numbered).find(|name| !taken.contains(name))?;
+            taken.insert(name.clone());
+            Some(name)
+        });
+        named.push(name.unwrap_or_default());
+    }
+    named
+}
+
+/// The host of a URL; and with port and path, without the query, which may hold a secret.
+fn place(url: &str) -> Option<(String, String)> {
+    let url = Url::parse(url).ok()?;
+    let host = url.host_str()?.to_owned();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let whole = format!("{host}{port}{}", url.path());
+    Some((host, whole))
 }
 
 fn check_url(at: &str, url: &str, tenant: &Tenant, check: &mut Check) {
@@ -192,4 +228,30 @@ pub(super) fn open(core: &Core, feed: &PriceFeed) -> Result<Vec<HeaderMap>, Faul
     let headers: Headers =
         serde_json::from_slice(&text).map_err(|_| Fault::internal("headers are unreadable"))?;
     Ok(headers.iter().map(headers::sent).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_without_a_name_have_one_of_their_own() {
+        let named = |sources: &[(&str, Option<&str>)]| {
+            let source = |(url, name): &(&str, Option<&str>)| {
+                let name = name.map(str::to_owned);
+                NewSource { name, ..NewSource::from(SourceOrUrl::Url((*url).to_owned())) }
+            };
+            names(&sources.iter().map(source).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            named(&[("https://a.example/p?key=1", None), ("https://b.example/p", None)]),
+            ["a.example", "b.example"]
+        );
+        assert_eq!(
+            named(&[("http://h:81/p1", None), ("http://h/p2?key=1", None), ("http://h/p2?key=2", None)]),
+            ["h:81/p1", "h/p2", "h/p2 #2"]
+        );
+        assert_eq!(named(&[("http://h/p", None), ("http://x/", Some(" h "))]), ["h/p", "h"]);
+        assert_eq!(named(&[("no URL", None), ("http://h/p", Some("one"))]), ["", "one"]);
+    }
 }

@@ -10,7 +10,7 @@ use super::{
     entity::PriceFeed,
     price::Price,
     records::{PriceRound, PriceSnapshot, PriceState, Published, Reject, RoundStatus, Verdict},
-    rules::{Decision, Evaluation, Given, Input, Reason, Rejection, evaluate},
+    rules::{Decision, Evaluation, FORMULA, Given, Input, Reason, Rejection, evaluate},
 };
 use crate::action::Tenant;
 
@@ -142,6 +142,7 @@ impl Standing {
 
     fn judge(&self, round: &mut PriceRound, now: DateTime<Utc>) -> Evaluation {
         let content = &mut round.content;
+        FORMULA.clone_into(&mut content.formula);
         content.previous = self.state.published.as_ref().map(Published::previous);
         let (rules, previous) = (&content.rules, content.previous.as_ref());
         let evaluation = evaluate(Given { rules, previous, inputs: &content.inputs, at: now });

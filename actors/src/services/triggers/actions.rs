@@ -49,7 +49,7 @@ impl Action for EnableTrigger {
 #[serde(deny_unknown_fields)]
 #[schema(as = TriggerFire)]
 pub struct NewFire {
-    /// What the function is given as `payload`: any JSON.
+    /// What the function is given as `payload`: any JSON that a webhook's schema admits.
     #[serde(default)]
     pub payload: Value,
 }
@@ -73,6 +73,7 @@ impl Action for FireTrigger {
             return Err(Fault::field("/payload", "length", detail));
         }
         let trigger: Trigger = tenant.core.store.get(tenant.key(self.id)).await?;
+        config::conform(&trigger.config, &self.new.payload, "/payload")?;
         let given = vec![("payload", self.new.payload)];
         let mut delivery = Delivery::new(&tenant.core, &trigger, Cause::Manual, given);
         delivery.actor.clone_from(&tenant.caller.actor);

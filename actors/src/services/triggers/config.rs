@@ -1,7 +1,7 @@
 //! What a trigger's `config` may say, by type.
 
 use serde_json::{Map, Value};
-use sl_store::Fault;
+use sl_store::{Fault, FieldError};
 
 use super::{
     named::{Scheme, TriggerType},
@@ -73,6 +73,19 @@ pub(super) fn validator(schema: &Value) -> Result<jsonschema::Validator, String>
         .map_err(|error| error.to_string())
 }
 
+/// Holds a payload that stands at `place` against the webhook's schema.
+pub(super) fn conform(config: &Map<String, Value>, payload: &Value, place: &str) -> Result<(), Fault> {
+    let Some(schema) = config.get("schema") else { return Ok(()) };
+    let validator = validator(schema).map_err(Fault::internal)?;
+    let broken = validator.iter_errors(payload).take(8).map(|error| FieldError {
+        pointer: format!("{place}{}", error.instance_path()),
+        rule: "schema",
+        detail: error.to_string().chars().take(300).collect(),
+    });
+    let broken: Vec<_> = broken.collect();
+    if broken.is_empty() { Ok(()) } else { Err(Fault::fields(broken)) }
+}
+
 /// The timetable of a trigger with a schedule.
 ///
 /// # Errors
@@ -116,8 +129,12 @@ pub(super) fn check(trigger: &Trigger) -> Result<(), Fault> {
             (_, _, Value::String(text)) if name != "filter" && name != "schema" => {
                 check.text(&pointer, text, 0..=TEXT);
             }
-            (_, "filter" | "schema", _) => {
-                check.broken(&pointer, "type", "must be an object, of a trigger that has such a member");
+            (_, "filter", _) => {
+                check.broken(&pointer, "type", "must be an object, of a trigger that waits for events");
+            }
+            (_, "schema", _) => {
+                let detail = "must be a JSON Schema (an object, true or false), of a webhook";
+                check.broken(&pointer, "type", detail);
             }
             _ => {
                 check.broken(&pointer, "type", "must be a text");

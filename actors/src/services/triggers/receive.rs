@@ -106,14 +106,25 @@ impl ProvenHook {
     /// The body as the payload is read from it: of a form, in which GitHub sends it unless told otherwise, its `payload`.
     #[must_use]
     pub fn document(&self) -> Cow<'_, [u8]> {
-        let media_type = self.inbound.headers.get("content-type").map_or("", String::as_str);
-        let essence = media_type.split(';').next().unwrap_or_default().trim();
         let is_form = config::scheme(&self.trigger.config) == Some(Scheme::Github)
-            && essence.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+            && self.media_type() == "application/x-www-form-urlencoded";
         let body = &self.inbound.body;
         let mut fields = is_form.then(|| form_urlencoded::parse(body)).into_iter().flatten();
         let payload = fields.find(|(name, _)| name == "payload").map(|(_, payload)| payload);
         payload.map_or(Cow::Borrowed(&body[..]), |payload| Cow::Owned(payload.into_owned().into_bytes()))
+    }
+
+    /// Whether the sender says that the body is JSON: by `application/json`, or a type that ends in `+json` (RFC 6839).
+    #[must_use]
+    pub fn is_said_json(&self) -> bool {
+        let media_type = self.media_type();
+        media_type == "application/json" || media_type.ends_with("+json")
+    }
+
+    /// The media type without its parameters, in lower case; empty where none is said.
+    fn media_type(&self) -> String {
+        let said = self.inbound.headers.get("content-type").map_or("", String::as_str);
+        said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 }
 
@@ -151,7 +162,7 @@ impl Action for ReceiveHook {
     const ORDER: Order = Order::Concurrent;
 
     async fn run(self, tenant: &Tenant) -> Result<Received, Fault> {
-        check(&self.proven.trigger, &self.payload)?;
+        config::conform(&self.proven.trigger.config, &self.payload, "")?;
         let delivery_id = self.proven.take(tenant, self.payload).await?;
         tenant.commit(Batch::new(), Received { delivery_id }).await
     }
@@ -169,19 +180,6 @@ async fn find(core: &Core, token: &str) -> Result<(Trigger, Settings), Fault> {
     let account = account.filter(|account| account.status == Status::Active).ok_or_else(unknown)?;
     let settings = account.settings(&core.settings);
     Ok((trigger, settings))
-}
-
-/// Holds a payload against the webhook's schema.
-fn check(trigger: &Trigger, payload: &Value) -> Result<(), Fault> {
-    let Some(schema) = trigger.config.get("schema") else { return Ok(()) };
-    let validator = config::validator(schema).map_err(Fault::internal)?;
-    let broken = validator.iter_errors(payload).take(8).map(|error| sl_store::FieldError {
-        pointer: error.instance_path().to_string(),
-        rule: "schema",
-        detail: error.to_string().chars().take(300).collect(),
-    });
-    let broken: Vec<_> = broken.collect();
-    if broken.is_empty() { Ok(()) } else { Err(Fault::fields(broken)) }
 }
 
 impl ProveHook {

@@ -154,7 +154,11 @@ fn stripe<S: AsRef<[u8]>>(secrets: &[S], request: &Request<'_>) -> Result<Proof,
 }
 
 fn shared<S: AsRef<[u8]>>(secrets: &[S], request: &Request<'_>) -> Result<Proof, &'static str> {
-    let bearer = || (request.headers)("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    // RFC 9110, 11.1: the name of a scheme in any case, and blanks after it.
+    let bearer = || {
+        let (scheme, token) = (request.headers)("authorization")?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
+    };
     let given = (request.headers)("x-webhook-secret").or_else(bearer);
     let given = given.ok_or("x-webhook-secret, or the secret as a bearer token, is required")?;
     // Equal secrets have equal MACs, and MACs are compared in constant time whatever the secrets' lengths.

@@ -104,6 +104,10 @@ fn a_shared_secret_is_compared_whole() {
         check(Scheme::SharedSecret, &["a shared secret"], &[(name, value)], "{}", 0).is_some()
     };
     assert!(holds("x-webhook-secret", "a shared secret") && holds("authorization", "Bearer a shared secret"));
+    assert!(holds("authorization", "bearer a shared secret"), "the scheme is read in any case");
+    assert!(
+        holds("authorization", "BEARER  a shared secret") && !holds("authorization", "Basic a shared secret")
+    );
     assert!(!holds("x-webhook-secret", "a shared secre") && !holds("x-webhook-secret", ""));
     assert!(!holds("authorization", "a shared secret") && !holds("x-other", "a shared secret"));
 }

@@ -27,6 +27,7 @@ pub use self::{
     entity::{Wallet, WalletStatus},
     proof::{
         Named, NewProof, ProveWallet, RenewChallenge, WalletSignature, active, check_signatures, may_sign,
+        registered,
     },
     resource::{AmendWallet, NewWallet, WalletFilters, WalletView},
 };

@@ -73,20 +73,29 @@ pub async fn may_sign(
 /// [`Code::Invalid`] where the address is none (its rule says why), the account has no wallet of it
 /// (`wallet_not_registered`), or that is not active (`wallet_not_active`).
 pub async fn active(core: &Core, account: Uuid, named: Named<'_>) -> Result<Wallet, Fault> {
-    let mut check = Check::new();
-    let hash = read_address(named.pointer, named.address, &mut check);
-    check.finish()?;
-    let hash = hash.map(|hash| hash.to_string()).unwrap_or_default();
-    let found: Option<Wallet> = core.store.first(Query::of(account).equal("script_hash", hash)).await?;
-    let wallet = found.ok_or_else(|| {
-        let detail = "must be the address of a workspace wallet of the account; this one is not registered";
-        Fault::field(named.pointer, "wallet_not_registered", detail)
-    })?;
+    let wallet = registered(core, account, named).await?;
     if wallet.status == WalletStatus::Active {
         return Ok(wallet);
     }
     let detail = format!("must be the address of an active wallet; this one is {}", wallet.status.as_str());
     Err(Fault::field(named.pointer, "wallet_not_active", detail))
+}
+
+/// The wallet of an address, whatever its status.
+///
+/// # Errors
+/// [`Code::Invalid`] where the address is none (its rule says why), or the account has no wallet of it
+/// (`wallet_not_registered`).
+pub async fn registered(core: &Core, account: Uuid, named: Named<'_>) -> Result<Wallet, Fault> {
+    let mut check = Check::new();
+    let hash = read_address(named.pointer, named.address, &mut check);
+    check.finish()?;
+    let hash = hash.map(|hash| hash.to_string()).unwrap_or_default();
+    let found: Option<Wallet> = core.store.first(Query::of(account).equal("script_hash", hash)).await?;
+    found.ok_or_else(|| {
+        let detail = "must be the address of a workspace wallet of the account; this one is not registered";
+        Fault::field(named.pointer, "wallet_not_registered", detail)
+    })
 }
 
 /// Whether as many of a wallet's keys as its threshold says have signed a message, whatever its status.

@@ -192,7 +192,7 @@ impl Wallet {
                 return Err(Fault::new(Code::InvalidState, detail));
             }
             (from, to) => {
-                let detail = format!("a {} wallet cannot become {}", from.as_str(), to.as_str());
+                let detail = format!("a wallet that is {} cannot become {}", from.as_str(), to.as_str());
                 return Err(Fault::new(Code::InvalidState, detail));
             }
         }

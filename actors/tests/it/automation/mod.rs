@@ -1,6 +1,7 @@
 //! Jobs on a clock that the test moves, with a stand-in for what runs functions.
 
 mod changes;
+mod held;
 mod ledger;
 mod overlaps;
 mod stand;

@@ -1,11 +1,12 @@
 //! Triggers, previews, backfills, events, and why something waits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use serde_json::json;
 use sl_actors::{
-    EventQuery,
+    EventQuery, Parts,
+    caller::Caller,
     pause::Missed,
     services::automation::{
         Backfill, BackfillJob, Backfilled, NewRun, Preview, PreviewJob, RunKind, SERVICE, TriggerJob,
@@ -15,11 +16,12 @@ use sl_actors::{
 use sl_store::Batch;
 
 use super::{by_hand, stand::Stand};
-use crate::world::{Ground, until};
+use crate::world::{self, Ground, until};
 
 by_hand! {
     a_triggered_run_begins_at_once_unless_the_job_is_paused
     a_backfill_runs_what_never_ran
+    backfills_at_once_are_all_answered
     a_preview_tells_the_next_times
     an_event_makes_exactly_one_run_of_each_job_that_waits_for_it
     why_tells_what_a_job_and_a_run_wait_for
@@ -65,6 +67,30 @@ async fn a_backfill_runs_what_never_ran(ground: Ground) {
     let far = Backfill { from: stand.now() - TimeDelta::days(30), to };
     let fault = stand.perform(BackfillJob { job_id: job.id, which: far }).await.unwrap_err();
     assert!(fault.fields[0].detail.contains("automation.backfill"), "{fault:?}");
+    stand.down().await;
+}
+
+async fn backfills_at_once_are_all_answered(ground: Ground) {
+    let stand = Stand::on(ground).await;
+    let job = stand.job("many", json!({"schedule": "*/5 * * * *"})).await;
+    stand.pass(5).await;
+    let (from, to) = (stand.now() - TimeDelta::minutes(60), stand.now());
+    let mut daemons = Vec::new();
+    for _ in 0..12 {
+        let parts = Parts { store: stand.world.ground.other().await, ..stand.parts.clone() };
+        daemons.push(world::start(parts, Some(Vec::new())).await);
+    }
+    let asked = daemons.iter().map(|daemon| {
+        let backfill = BackfillJob { job_id: job.id, which: Backfill { from, to } };
+        daemon.perform(stand.account, Arc::new(Caller::operator("alice")), None, backfill)
+    });
+    let answers = futures_util::future::join_all(asked).await;
+    let queued: Vec<usize> = answers.into_iter().map(|answer| answer.unwrap().queued).collect();
+    assert_eq!(queued.iter().sum::<usize>(), 12, "each slot by one of them: {queued:?}");
+    stand.until_counts(&job, &[("succeeded", 13)]).await;
+    for daemon in daemons {
+        daemon.drain(Duration::from_secs(5)).await;
+    }
     stand.down().await;
 }
 

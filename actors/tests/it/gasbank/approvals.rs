@@ -6,9 +6,13 @@ use serde_json::json;
 use sl_actors::{
     Code, Fault,
     pause::{NewPause, PauseWork, Target},
-    services::gasbank::{
-        APPROVE_WITHIN, Approve, FetchWithdrawal, Gas, GasAccount, GasMovementView, GasStatus,
-        GasTransactionView,
+    resource::Amend,
+    services::{
+        gasbank::{
+            APPROVE_WITHIN, Approve, FetchWithdrawal, Gas, GasAccount, GasMovementView, GasStatus,
+            GasTransactionView,
+        },
+        wallets::Wallet,
     },
     why::Why,
 };
@@ -27,6 +31,8 @@ on_both! {
     what_was_approved_in_time_stays
     a_change_of_the_policy_changes_nothing_that_was_asked_for
     approvals_without_approvers_are_refused
+    an_approval_counts_while_its_wallet_is_active
+    an_approver_is_a_wallet_of_the_account
 }
 
 async fn approve(
@@ -153,4 +159,67 @@ async fn approvals_without_approvers_are_refused(ground: Ground) {
     assert_eq!(refused.code, Code::InvalidState);
     assert!(refused.detail.contains("names 0 approvers"), "{refused}");
     assert!(ledger(&world, account, gas.id).await.balanced);
+}
+
+async fn set_status(world: &World, account: Uuid, wallet: Uuid, status: &str) {
+    let patch = serde_json::from_value(json!({"status": status})).unwrap();
+    world.act(account, Amend::<Wallet> { id: wallet, expected: None, patch }).await.unwrap();
+}
+
+async fn an_approval_counts_while_its_wallet_is_active(ground: Ground) {
+    let world = World::on(ground).await;
+    let account = world.account("Ada").await.id;
+    let gas = funded(&world, account, 1, "10").await;
+    let pairs = [2, 3, 4].map(Pair::new);
+    let mut wallets = Vec::new();
+    for pair in &pairs {
+        wallets.push(proved(&world, account, pair).await.id);
+    }
+    let approvers: Vec<String> = pairs.iter().map(|pair| pair.account().address()).collect();
+    let policy = json!({"required_approvals": 2, "approvers": approvers});
+    amend(&world, account, gas.id, policy).await.unwrap();
+    let new = json!({"gas_account_id": gas.id, "amount": "3"});
+    let [first, second] = [
+        withdraw(&world, account, new.clone()).await.unwrap().transaction,
+        withdraw(&world, account, new).await.unwrap().transaction,
+    ];
+    for asked in [&first, &second] {
+        approve(&world, account, asked, &pairs[0]).await.unwrap();
+    }
+    set_status(&world, account, wallets[0], "suspended").await;
+    for asked in [&first, &second] {
+        let seen = approve(&world, account, asked, &pairs[1]).await.unwrap().transaction;
+        assert_eq!(
+            (seen.status, seen.approvals.len()),
+            (GasStatus::PendingApproval, 2),
+            "one of them counts"
+        );
+        let why = world.act(account, Why(asked.id)).await.unwrap();
+        let cause = why.causes.iter().find(|cause| cause.code == "needs_approval").unwrap();
+        assert!(cause.detail.contains("1 of 2"), "{cause:?}");
+        let again = approve(&world, account, asked, &pairs[1]).await.unwrap_err();
+        assert_eq!(rule(&again), ("/wallet_address", "distinct"));
+    }
+    let third = approve(&world, account, &first, &pairs[2]).await.unwrap().transaction;
+    assert_eq!(third.status, GasStatus::Pending, "two that are active");
+    set_status(&world, account, wallets[0], "active").await;
+    let seen = approve(&world, account, &second, &pairs[1]).await.unwrap().transaction;
+    assert_eq!((seen.status, seen.approvals.len()), (GasStatus::Pending, 2), "both are active again");
+}
+
+async fn an_approver_is_a_wallet_of_the_account(ground: Ground) {
+    let world = World::on(ground).await;
+    let (account, other) = (world.account("Ada").await.id, world.account("Bob").await.id);
+    let gas = funded(&world, account, 1, "10").await;
+    let (own, foreign) = (Pair::new(2), Pair::new(3));
+    proved(&world, account, &own).await;
+    proved(&world, other, &foreign).await;
+    let named = |pairs: &[&Pair]| {
+        let approvers: Vec<String> = pairs.iter().map(|pair| pair.account().address()).collect();
+        json!({"required_approvals": 1, "approvers": approvers})
+    };
+    let refused = amend(&world, account, gas.id, named(&[&own, &foreign])).await.unwrap_err();
+    assert_eq!(rule(&refused), ("/approvers/1", "wallet_not_registered"));
+    let amended = amend(&world, account, gas.id, named(&[&own])).await.unwrap();
+    assert_eq!(amended.approvers, [own.account().address()]);
 }

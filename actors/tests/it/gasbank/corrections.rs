@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{amend, balances, chain_id, confirm, decide, deposit, ensure, funded, ledger, withdraw};
 use crate::{
-    wallets::{Pair, rule},
+    wallets::{Pair, proved, rule},
     world::{Ground, World, on_both, until},
 };
 
@@ -144,6 +144,7 @@ async fn a_correction_says_what_it_lacks(ground: Ground) {
     let taken = withdraw(&world, account, of.clone()).await.unwrap().transaction.id;
     let cancel = sl_actors::services::gasbank::CancelWithdrawal(taken);
     world.act(account, cancel).await.unwrap();
+    proved(&world, account, &Pair::new(2)).await;
     let approvers = [Pair::new(2).account().address()];
     amend(&world, account, gas, json!({"required_approvals": 1, "approvers": approvers})).await.unwrap();
     let waiting = withdraw(&world, account, of).await.unwrap().transaction.id;

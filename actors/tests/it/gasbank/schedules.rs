@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{amend, funded, ledger};
 use crate::{
-    wallets::{Pair, rule},
+    wallets::{Pair, proved, rule},
     world::{Ground, World, on_both, set, start, until},
 };
 
@@ -97,6 +97,7 @@ async fn a_slot_that_the_policy_refuses_is_seen(ground: Ground) {
     let world = World::on(ground).await;
     let account = world.account("Ada").await.id;
     let gas = funded(&world, account, 1, "20").await.id;
+    proved(&world, account, &Pair::new(2)).await;
     let approvers = [Pair::new(2).account().address()];
     let policy = json!({"daily_limit": "8", "required_approvals": 1, "approvers": approvers});
     amend(&world, account, gas, policy).await.unwrap();

@@ -13,6 +13,7 @@ use sha2::Sha256;
 use sl_actors::{
     Code, Fault,
     duty::RETRY_BASE,
+    pause::{NewPause, PauseWork, Target},
     resource::{Amend, Create, Remove},
     services::{
         executions::{FetchExecution, Status},
@@ -38,6 +39,7 @@ on_both! {
     what_will_not_pass_fails_at_once
     one_liar_is_outvoted_and_a_median_is_exact
     an_answer_may_come_later_signed
+    what_waits_for_a_source_that_is_removed_fails
     an_external_adapter_is_spoken_to_in_its_form
     an_expired_request_runs_its_function
     rates_hold_over_daemons
@@ -231,6 +233,39 @@ async fn an_answer_may_come_later_signed(ground: Ground) {
     assert!(call_back(&shop, asked.id, signed(&fresh, asked.id, now, &says)).await.is_ok());
 }
 
+async fn what_waits_for_a_source_that_is_removed_fails(ground: Ground) {
+    let peer = Peer::start().await;
+    peer.says("/later", 202, "", "").says("/other", 202, "", "").says("/now", 200, "", "7");
+    let shop = workshop(ground, &peer).await;
+    let mut ids = Vec::new();
+    for path in ["/later", "/other", "/now"] {
+        let fields = json!({"name": path, "url": peer.url(path), "result_type": "number"});
+        ids.push(source(&shop, fields).await.unwrap().id);
+    }
+    let [later, other, now] = ids[..] else { panic!("three sources") };
+    let median = |ids: &[Uuid], n: u32| json!({"data_source_ids": ids, "aggregation": {"method": "median", "n": n}, "ttl": "1h"});
+    let alone = ask(&shop, json!({"data_source_id": later, "ttl": "1h"})).await.unwrap().id;
+    let enough = ask(&shop, median(&[later, now], 1)).await.unwrap().id;
+    let too_few = ask(&shop, median(&[later, now], 2)).await.unwrap().id;
+    let open = ask(&shop, median(&[later, other], 1)).await.unwrap().id;
+    for (id, attempts) in [(alone, 1), (enough, 2), (too_few, 2), (open, 2)] {
+        until("the sources are asked", async || read(&shop, id).await.attempts.len() == attempts).await;
+    }
+    // A pause of what is gone holds nothing back.
+    let new = NewPause { reason: "maintenance".to_owned(), until: None };
+    shop.perform(PauseWork { target: Target::Entity(later), new }).await.unwrap();
+    shop.perform(Remove::<OracleSource>::new(later, None)).await.unwrap();
+    let told = ended(&shop, alone).await;
+    assert_eq!(told.status.as_str(), "failed");
+    assert_eq!(told.error.as_deref(), Some("the source was removed before it answered"));
+    let told = ended(&shop, enough).await;
+    assert_eq!((told.status.as_str(), plain(&told).as_deref()), ("succeeded", Some("\"7\"")));
+    assert_eq!(ended(&shop, too_few).await.status.as_str(), "failed");
+    let told = async || read(&shop, open).await.answers[0].error.is_some();
+    until("the request knows", told).await;
+    assert_eq!(read(&shop, open).await.status.as_str(), "running", "the other source may answer still");
+}
+
 async fn an_external_adapter_is_spoken_to_in_its_form(ground: Ground) {
     let peer = Peer::start().await;
     peer.says("/ok", 200, "", r#"{"jobRunID":"1","data":{"result":"12.5"},"result":12.5,"statusCode":200}"#);
@@ -353,14 +388,23 @@ async fn every_broken_rule_is_told(ground: Ground) {
     let shop = Plan::on(&ground).await.allow(&peer.host()).with(&MAX_OPEN, 1).start(ground).await;
     let fields = json!({
         "name": "", "url": "http://10.0.0.1/", "method": "CONNECT", "result_path": "data[",
-        "timeout": "2h", "rate_limit": "5/d", "headers": {"bad header": "x"},
+        "timeout": "2h", "rate_limit": "5/d", "headers": {"bad header": "x", "X-Key": "1", "x-key": "2"},
     });
     let fault = source(&shop, fields).await.unwrap_err();
     let mut pointers: Vec<&str> = rules(&fault).into_iter().map(|(pointer, _)| pointer).collect();
     pointers.sort_unstable();
     assert_eq!(
         pointers,
-        ["/headers/bad header", "/method", "/name", "/rate_limit", "/result_path", "/timeout", "/url"]
+        [
+            "/headers/bad header",
+            "/headers/x-key",
+            "/method",
+            "/name",
+            "/rate_limit",
+            "/result_path",
+            "/timeout",
+            "/url"
+        ]
     );
     let made = source(&shop, json!({"name": "One", "url": peer.url("/x")})).await.unwrap();
     let twin = source(&shop, json!({"name": "one", "url": peer.url("/x")})).await.unwrap_err();

@@ -58,11 +58,12 @@ impl Numbers {
         let input = |number| {
             let ages = [0, 1_000, 60_000, 190_000, 1_300_000];
             let received_at = at - TimeDelta::milliseconds(ages[self.below(5) as usize]);
+            let before = [0, 0, 0, 60_000, 1_300_000, -200_000][self.below(6) as usize];
             Input {
                 snapshot_id: self.id(),
                 source: format!("source {number}"),
                 price: self.price(rules.decimals),
-                collected_at: received_at,
+                collected_at: received_at - TimeDelta::milliseconds(before),
                 received_at,
             }
         };

@@ -6,7 +6,7 @@ mod refreshing;
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{SubsecRound as _, TimeDelta};
 use serde_json::{Value, json};
 use sl_actors::{
     Code, Fault, Parts, Runtime,
@@ -17,10 +17,10 @@ use sl_actors::{
     services::{
         executions::Status,
         price_feeds::{
-            FetchFeed, FetchLatest, FetchRound, Given, ListFeeds, ListRounds, ListSnapshots, MAX_FEEDS,
-            Observe, PriceFeed, PriceFeedFilters, PriceFeedView, PriceRound, PriceRoundFilters,
+            FORMULA, FetchFeed, FetchLatest, FetchRound, Given, ListFeeds, ListRounds, ListSnapshots,
+            MAX_FEEDS, Observe, PriceFeed, PriceFeedFilters, PriceFeedView, PriceRound, PriceRoundFilters,
             PriceRoundView, PriceSnapshot, PriceSnapshotFilters, PriceSnapshotView, PriceState, ROUNDS_KEPT,
-            Reason, Refresh, RoundStatus, SNAPSHOTS_KEPT, evaluate,
+            Reason, Refresh, Rejection, RoundStatus, SNAPSHOTS_KEPT, evaluate,
         },
     },
     why::Why,
@@ -40,6 +40,8 @@ on_both! {
     a_round_is_decided_again_as_it_was
     every_broken_rule_of_a_feed_is_told
     a_price_that_would_be_rounded_is_refused
+    what_was_collected_long_ago_moves_no_price
+    sources_of_one_host_need_no_names
     an_inactive_feed_takes_no_prices
     feeds_are_found_by_pair_and_removed_with_all_they_have
     a_feed_says_why_it_publishes_nothing
@@ -315,6 +317,31 @@ async fn a_price_that_would_be_rounded_is_refused(ground: Ground) {
     assert_eq!(snapshots(&world, account, made.id).await.len(), 1, "what is refused leaves nothing");
 }
 
+async fn what_was_collected_long_ago_moves_no_price(ground: Ground) {
+    let world = World::with(ground, Vec::new()).await;
+    let account = world.account("Ada").await.id;
+    let made = feed(&world, account, json!({})).await.unwrap();
+    let old = json!({"price": "5", "collected_at": "2001-01-01T00:00:00Z"});
+    let answered = world.act(account, observation(made.id, old.clone())).await.unwrap();
+    let told = (answered.published, answered.rejected, answered.reason);
+    assert_eq!(told, (false, Some(Rejection::Expired), Reason::TooFewSubmissions));
+    assert!(observe(&world, account, made.id, "20").await.unwrap().published);
+    let answered = world.act(account, observation(made.id, old)).await.unwrap();
+    assert_eq!((answered.published, answered.rejected), (false, Some(Rejection::Expired)));
+    assert_eq!(world.act(account, FetchLatest(made.id)).await.unwrap().price.to_string(), "20");
+    let all = rounds(&world, account, made.id).await;
+    assert!(all.iter().all(|round| round.formula == FORMULA), "{all:?}");
+}
+
+async fn sources_of_one_host_need_no_names(ground: Ground) {
+    let world = World::with(ground, Vec::new()).await;
+    let account = world.account("Ada").await.id;
+    let sources = json!([{"url": "https://prices.example/p1"}, "https://prices.example/p2?key=1"]);
+    let made = feed(&world, account, json!({"sources": sources})).await.unwrap();
+    let names: Vec<&str> = made.sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["prices.example/p1", "prices.example/p2"]);
+}
+
 async fn an_inactive_feed_takes_no_prices(ground: Ground) {
     let world = World::with(ground, Vec::new()).await;
     let account = world.account("Ada").await.id;
@@ -399,7 +426,8 @@ async fn a_function_records_a_snapshot(ground: Ground) {
     let made = feed(&shop.world, shop.account, json!({})).await.unwrap().id;
     let source = "(params) => ({ id: Devpack.priceFeeds.recordSnapshot(params).id })";
     let function = shop.function("records", source).await;
-    let params = json!({"feedId": made, "price": 12.25, "collectedAt": "2026-01-01T00:00:00Z"}).to_string();
+    let seen_at = (shop.world.now() - TimeDelta::minutes(1)).trunc_subsecs(0);
+    let params = json!({"feedId": made, "price": 12.25, "collectedAt": seen_at}).to_string();
     let ran =
         shop.perform(execute(function.id, &params, Some(std::time::Duration::from_secs(20)))).await.unwrap();
     assert_eq!(ran.status, Status::Succeeded, "{ran:?}");
@@ -409,7 +437,7 @@ async fn a_function_records_a_snapshot(ground: Ground) {
     assert_eq!((latest.price.to_string().as_str(), latest.round_id), ("12.25", 1));
     let kept = snapshots(&shop.world, shop.account, made).await;
     assert_eq!(kept[0].source, format!("function:{}", function.id));
-    assert_eq!(kept[0].collected_at.to_rfc3339(), "2026-01-01T00:00:00+00:00");
+    assert_eq!(kept[0].collected_at, seen_at);
     shop.stop().await;
 }
 

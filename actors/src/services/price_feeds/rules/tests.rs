@@ -96,6 +96,10 @@ fn bounds_hold_and_old_observations_expire() {
     let inputs = [input("11", start()), input("12", start() - TimeDelta::microseconds(1))];
     let told = evaluate(Given { rules: &rules, previous: None, inputs: &inputs, at });
     assert_eq!(told.rejections, [None, Some(Rejection::Expired)]);
+    let inputs = [start(), start() - TimeDelta::microseconds(1)]
+        .map(|collected_at| Input { collected_at, ..input("11", at) });
+    let told = evaluate(Given { rules: &rules, previous: None, inputs: &inputs, at });
+    assert_eq!(told.rejections, [None, Some(Rejection::Expired)], "by the earlier of the two times");
 }
 
 fn arbitrary_rules() -> impl Strategy<Value = Rules> {
