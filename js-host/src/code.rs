@@ -3,7 +3,7 @@
 //! A source has one of two forms. A *module* has a default export, `(params, context) => ...`; it imports nothing. An
 //! *expression* gives a function, `(params, secrets) => ...`, or a value, which then is the result; one semicolon may
 //! follow it. Which of the two a source is shows by trying: where it is neither, the attempt that got further into
-//! the text says why.
+//! the text says why. One expression is what is one in brackets of either kind: what closes the one and goes on is not.
 
 use crate::faults::{self, SOURCE_NAME};
 use sl_js_protocol::{CodeKey, CompileFault};
@@ -41,12 +41,12 @@ pub struct Evaluated<'s> {
 
 /// Compiles a source in the current context, of which nothing is changed.
 pub fn compile(scope: &mut v8::PinScope, source: &str) -> Result<Code, Failure> {
-    let expression = match compile_expression(scope, source) {
-        Err(Failure::Fault(fault)) => fault,
+    let expression = match compile_expression(scope, without_semicolon(source)) {
+        Err(Failure::Fault(fault)) => within(without_semicolon(source), fault),
         decided => return decided,
     };
     let module = match compile_module(scope, source) {
-        Err(Failure::Fault(fault)) => fault,
+        Err(Failure::Fault(fault)) => within(source.trim_end(), fault),
         decided => return decided,
     };
     let further = (module.line, module.column) > (expression.line, expression.column);
@@ -60,9 +60,40 @@ fn without_semicolon(source: &str) -> &str {
     trimmed.strip_suffix(';').unwrap_or(trimmed)
 }
 
+/// A fault whose place lies in the text: what V8 finds behind it is that it ends too early.
+fn within(source: &str, fault: CompileFault) -> CompileFault {
+    let (line, column) = end_of(source);
+    if (fault.line, fault.column) <= (line, column) {
+        return fault;
+    }
+    let closed = matches!(fault.message.as_str(), "Unexpected token ')'" | "Unexpected token ']'");
+    let message = if closed { "Unexpected end of input".to_owned() } else { fault.message };
+    CompileFault { message, line, column, ..fault }
+}
+
+/// The line and the column behind a text, as V8 counts them.
+fn end_of(source: &str) -> (u32, u32) {
+    let lines = source.replace("\r\n", "\n");
+    let mut lines = lines.split(['\n', '\r', '\u{2028}', '\u{2029}']);
+    let last = lines.next_back().unwrap_or_default().encode_utf16().count();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX - 1) + 1;
+    (count(lines.count()), count(last))
+}
+
 fn compile_expression(scope: &mut v8::PinScope, source: &str) -> Result<Code, Failure> {
+    let script = compile_between(scope, "(", source, ")")?;
+    compile_between(scope, "[", source, "]")?;
+    Ok(Code { form: Form::Expression(script) })
+}
+
+fn compile_between(
+    scope: &mut v8::PinScope,
+    open: &str,
+    source: &str,
+    close: &str,
+) -> Result<v8::Global<v8::UnboundScript>, Failure> {
     v8::tc_scope!(let scope, scope);
-    let wrapped = format!("(\n{}\n)", without_semicolon(source));
+    let wrapped = format!("{open}\n{source}\n{close}");
     let script = v8::String::new(scope, &wrapped).and_then(|text| {
         let origin = origin(scope, -1, false)?;
         let mut source = Source::new(text, Some(&origin));
@@ -74,7 +105,7 @@ fn compile_expression(scope: &mut v8::PinScope, source: &str) -> Result<Code, Fa
         )
     });
     match script {
-        Some(script) => Ok(Code { form: Form::Expression(v8::Global::new(scope, script)) }),
+        Some(script) => Ok(v8::Global::new(scope, script)),
         None => Err(failure(scope)),
     }
 }
@@ -209,7 +240,14 @@ impl Codes {
 
 #[cfg(test)]
 mod tests {
-    use super::without_semicolon;
+    use super::{end_of, without_semicolon};
+
+    #[test]
+    fn a_text_ends_behind_its_last_line() {
+        assert_eq!(end_of(""), (1, 1));
+        assert_eq!(end_of("a\r\nb\rc\u{2028}d\n"), (5, 1));
+        assert_eq!(end_of("a\n\u{1F980}"), (2, 3));
+    }
 
     #[test]
     fn one_semicolon_may_follow_an_expression() {

@@ -6,11 +6,11 @@ use crate::{
     engine::Kept,
     exit, faults,
     link::Received,
-    natives,
     realm::{Entry, Realm},
 };
 use sl_js_protocol::{
     Ending, FetchOutcome, FetchReply, FetchResponse, LimitHit, LimitKind, LogLevel, Run, Thrown, ToHost,
+    one_line,
 };
 use std::time::{Duration, Instant};
 
@@ -155,7 +155,7 @@ impl Driver<'_> {
         for (_, error) in unhandled.unwrap_or_default().into_iter().take(MOST_TOLD) {
             let error = v8::Local::new(scope, error);
             let Thrown { class, message, .. } = faults::thrown(scope, error);
-            let line = natives::one_line(&format!("Unhandled promise rejection: {class}: {message}"));
+            let line = one_line(&format!("Unhandled promise rejection: {class}: {message}"));
             self.shared.remark(LogLevel::Warn, line);
         }
     }

@@ -9,6 +9,7 @@ use base64::{
 use proptest::prelude::*;
 use serde_json::json;
 use sl_actors::redact::{MARK, Redactor};
+use sl_js_protocol::one_line;
 
 /// A form's way of writing a value.
 type Form = fn(&[u8]) -> String;
@@ -22,6 +23,18 @@ const WHOLE: [Form; 6] = [
     |bytes| bytes.iter().flat_map(|byte| [String::from("%"), hex::encode([*byte])]).collect(),
 ];
 
+/// The bytes with every percent-encoded one decoded, again and again.
+fn decoded(bytes: &[u8]) -> Vec<u8> {
+    let found = bytes.windows(3).enumerate().find_map(|(at, three)| {
+        let digits = three.strip_prefix(b"%").map(hex::decode)?.ok()?;
+        Some((at, digits[0]))
+    });
+    match found {
+        Some((at, byte)) => decoded(&[&bytes[..at], &[byte], &bytes[at + 3..]].concat()),
+        None => bytes.to_vec(),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -34,6 +47,34 @@ proptest! {
         let clean = Redactor::new([&secret]).redact(&text).into_owned();
         prop_assert!(!clean.contains(&written), "{clean}");
         prop_assert!(clean.contains(MARK));
+    }
+
+    #[test]
+    fn whatever_of_it_is_percent_encoded_nothing_is_left(
+        secret in prop_oneof!["[ -~äß€]{12,40}", "[%+ 0-9a-fA-F]{24,60}", "[%25]{30,60}"],
+        encoded in prop::collection::vec(0..4_u8, 180),
+    ) {
+        // What decodes to next to nothing is looked for as it is only, not in every mix.
+        prop_assume!(decoded(secret.as_bytes()).len() >= 4);
+        let written: Vec<u8> = secret.bytes().zip(encoded).flat_map(|(byte, how)| match (how, byte) {
+            (0, byte) if byte.is_ascii() => vec![byte],
+            (1, b' ') => vec![b'+'],
+            (3, byte) => format!("%{byte:02x}").into_bytes(),
+            (_, byte) => format!("%{byte:02X}").into_bytes(),
+        }).collect();
+        let written = String::from_utf8(written)?;
+        let clean = Redactor::new([&secret]).redact(&format!("/?q={written}&x")).into_owned();
+        prop_assert_eq!(clean, format!("/?q={MARK}&x"), "{}", written);
+    }
+
+    #[test]
+    fn a_logged_line_tells_nothing(secret in "[a-z\t\n\r\u{1}\u{85}\u{200e}\u{202e}\u{2028}\u{feff}\"]{4,15}") {
+        let redactor = Redactor::new([&secret]);
+        for text in [secret.clone(), json!({"k": secret}).to_string(), json!(json!([secret]).to_string()).to_string()] {
+            let line = one_line(&text);
+            let told = redactor.redact(&line).into_owned();
+            prop_assert!(told.contains(MARK) && told.len() <= MARK.len() + 10, "{line:?} {told:?}");
+        }
     }
 
     #[test]
@@ -83,6 +124,39 @@ fn uris_forms_and_json_are_known() {
         r#"p@ss w/ord+\\\"q\\\"\\n€"#,
     ] {
         assert_eq!(redactor.redact(&format!("<{written}>")), format!("<{MARK}>"), "{written}");
+    }
+}
+
+#[test]
+fn what_javascript_makes_of_urls_is_known() {
+    let secret = r#"Zq8+/=?&"\ sk2Jd~*!'()"#;
+    let json = r#"{"a":"b","k":[1,2]}"#;
+    let wide = "clé€ à 5";
+    let redactor = Redactor::new([secret, json, wide]);
+    for written in [
+        // `new URL("http://h/?q=" + encodeURIComponent(it)).search`
+        "Zq8%2B%2F%3D%3F%26%22%5C%20sk2Jd~*!%27()",
+        // `encodeURIComponent(it).replace(/%20/g, "+")`
+        "Zq8%2B%2F%3D%3F%26%22%5C+sk2Jd~*!'()",
+        // `escape(it)`
+        "Zq8+/%3D%3F%26%22%5C%20sk2Jd%7E*%21%27%28%29",
+        "cl%E9%u20AC%20%E0%205",
+        // `new URL("http://h/" + it).pathname`
+        "%7B%22a%22:%22b%22,%22k%22:[1,2]%7D",
+        // `encodeURIComponent(JSON.stringify(it))`, and of base64
+        "Zq8%2B%2F%3D%3F%26%5C%22%5C%5C%20sk2Jd~*!'()",
+        "eyJhIjoiYiIsImsiOlsxLDJdfQ%3D%3D",
+    ] {
+        assert_eq!(redactor.redact(&format!("/{written}&")), format!("/{MARK}&"), "{written}");
+    }
+}
+
+#[test]
+fn a_value_that_repeats_itself_costs_no_more_than_another() {
+    let redactor = Redactor::new([&"a".repeat(60_000), &"%61".repeat(20_000)]);
+    for text in ["a".repeat(200_000), "%61".repeat(60_000), "%2561".repeat(40_000), "%25".repeat(70_000)] {
+        let clean = redactor.redact(&text);
+        assert!(clean.len() < 20 || text.starts_with("%25%"), "{} bytes are left", clean.len());
     }
 }
 

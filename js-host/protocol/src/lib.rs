@@ -16,6 +16,7 @@ mod bounded;
 mod codec;
 mod ending;
 mod from_host;
+mod line;
 mod to_host;
 
 pub use codec::{FrameBuffer, FrameFault, MAX_FRAME_BYTES, encode, read_frame, write_frame};
@@ -24,6 +25,7 @@ pub use from_host::{
     Action, Compiled, Done, FetchRequest, Hello, Log, LogLevel, MAX_ACTIONS, MAX_FETCH_HEADERS, ToDaemon,
     Usage, Wall, WallName,
 };
+pub use line::one_line;
 pub use to_host::{
     Assign, CodeKey, Compile, FetchOutcome, FetchReply, FetchResponse, Options, Run, RunContext, RunId,
     RunLimits, Secrets, Source, ToHost,

@@ -10,7 +10,6 @@ mod fetch;
 mod url;
 
 pub use bytes::random_bytes;
-pub use console::one_line;
 pub use control::{denied, denied_mark};
 
 use crate::{active::Shared, snapshot};

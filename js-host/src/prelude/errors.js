@@ -26,6 +26,23 @@ for (let at = 0; at < noWebAssemblyNames.length; at += 1) {
 hidden(noWebAssembly, 'validate', function validate() { return false; });
 reflectDefine(noWebAssembly, SymbolToStringTag, { __proto__: null, value: 'WebAssembly', configurable: true });
 expose('SharedArrayBuffer', denied('SharedArrayBuffer'));
+// V8 maps the memory of a resizable buffer by itself, where no limit of the run sees it.
+const fixed = {
+  ArrayBuffer: function (length, options = undefined) {
+    if (new.target === undefined) {
+      throw new SafeTypeError("Constructor ArrayBuffer requires 'new'");
+    }
+    if (options !== null && typeof options === 'object' && options.maxByteLength !== undefined) {
+      host.deny('ArrayBuffer with maxByteLength');
+    }
+    return construct(SafeArrayBuffer, [length], new.target);
+  },
+}.ArrayBuffer;
+reflectDefine(fixed, 'prototype', { __proto__: null, value: SafeArrayBuffer.prototype, writable: false });
+hidden(fixed, 'isView', isView);
+reflectDefine(fixed, SymbolSpecies, getOwnPropertyDescriptor(SafeArrayBuffer, SymbolSpecies));
+hidden(SafeArrayBuffer.prototype, 'constructor', fixed);
+expose('ArrayBuffer', fixed);
 hidden(Atomics, 'wait', denied('Atomics.wait'));
 hidden(Atomics, 'waitAsync', denied('Atomics.waitAsync'));
 // Its callbacks would run tenant code after the run it belongs to.

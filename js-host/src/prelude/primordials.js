@@ -1,6 +1,6 @@
 // What the rest of the prelude calls instead of a method looked up at the time: tenant code may have replaced it.
 // Nothing here spreads, iterates or destructures arrays, because each of these asks Array.prototype.
-const { apply, defineProperty: reflectDefine, ownKeys, getOwnPropertyDescriptor } = Reflect;
+const { apply, construct, defineProperty: reflectDefine, ownKeys, getOwnPropertyDescriptor } = Reflect;
 const { freeze, getPrototypeOf, setPrototypeOf, defineProperties } = Object;
 const { parse: jsonParse, stringify: jsonStringify } = JSON;
 const { isView } = ArrayBuffer;
@@ -18,6 +18,7 @@ const SafeError = Error;
 const SafeTypeError = TypeError;
 const SafeRangeError = RangeError;
 const SymbolIterator = Symbol.iterator;
+const SymbolSpecies = Symbol.species;
 const SymbolToStringTag = Symbol.toStringTag;
 const unbound = (method) => (self, ...rest) => apply(method, self, rest);
 const getterOf = (owner, name) => unbound(getOwnPropertyDescriptor(owner, name).get);

@@ -38,6 +38,13 @@ fn a_source_that_is_no_function_is_refused_with_its_place() {
                 1,
             ),
         ),
+        ("() => (", told("SyntaxError", "Unexpected end of input", 1, 8)),
+        ("() => [\n 1,  \n\n", told("SyntaxError", "Unexpected end of input", 2, 4)),
+        ("() => `a", told("SyntaxError", "Unexpected end of input", 1, 9)),
+        ("() => 1); for(;;); (1", told("SyntaxError", "Unexpected token ')'", 1, 8)),
+        ("1); (2", told("SyntaxError", "Unexpected token ')'", 1, 2)),
+        ("1]; [2", told("SyntaxError", "Unexpected token ']'", 1, 2)),
+        ("1) + (2", told("SyntaxError", "Unexpected token ')'", 1, 2)),
         (
             "import a from 'b';\nexport default () => a;",
             told("ImportError", "A function imports nothing, and this one imports \"b\"", 1, 15),

@@ -1,0 +1,1 @@
+() => new ArrayBuffer(0, { maxByteLength: 8 })
