@@ -1,7 +1,8 @@
 //! What an item of the work queue costs, through the whole of a duty: no-op items per second beside the plainest claim
-//! there is, how soon after it was added or came due an item starts, and four daemons on one database beside one.
+//! there is, how soon after it was added or came due an item starts, what hints cost those who write, and four daemons on
+//! one database beside one.
 //!
-//! `cargo bench -p sl-actors --bench queue -- [throughput|latency|due|daemons ...] [items (20000)] [rounds (5)]`.
+//! `cargo bench -p sl-actors --bench queue -- [throughput|latency|due|writers|daemons ...] [items (20000)] [rounds (5)]`.
 
 #![allow(
     missing_docs,
@@ -33,7 +34,7 @@ use sl_actors::{
     settings::Setting,
 };
 use sl_store::{
-    Batch, Clock as _, Ids, NewWork, OsChance, SystemClock, WorkQuery, testing::postgres::Server,
+    Batch, Clock as _, Ids, Lease, NewWork, OsChance, SystemClock, WorkQuery, testing::postgres::Server,
 };
 use tokio::sync::Notify;
 use tokio_postgres::{Client, NoTls};
@@ -66,8 +67,12 @@ async fn main() {
         bench.due("memory", ground::memory().await, 10.0).await;
         bench.due("PostgreSQL", ground::postgres(&dsn).await, 25.0).await;
     }
+    if ground::wants("writers") {
+        bench.writers(&dsn).await;
+    }
     if ground::wants("daemons") {
         bench.daemons(&dsn).await;
+        bench.take_over(&dsn).await;
     }
 }
 
@@ -173,7 +178,13 @@ impl Bench {
     async fn latency(&self, dsn: &str) {
         let noop = Arc::new(Noop::default());
         let runtime = ground::runtime(ground::postgres(dsn).await, vec![noop.clone()]).await;
-        let (mut waits, mut syncs) = (Vec::new(), Vec::new());
+        let client = bare(dsn).await;
+        client
+            .batch_execute("CREATE TABLE plain (id uuid PRIMARY KEY, payload json NOT NULL)")
+            .await
+            .unwrap();
+        let insert = client.prepare("INSERT INTO plain VALUES (gen_random_uuid(), 'null')").await.unwrap();
+        let (mut waits, mut syncs, mut inserts) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..300 {
             let now = SystemClock.now();
             let began = Instant::now();
@@ -185,10 +196,17 @@ impl Bench {
             tokio::time::sleep(Duration::from_millis(5)).await;
             waits.push((noop.take()[0].1 - began).as_secs_f64() * 1000.0);
             syncs.push(fdatasync().as_secs_f64() * 1000.0);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let began = Instant::now();
+            client.execute(&insert, &[]).await.unwrap();
+            inserts.push(began.elapsed().as_secs_f64() * 1000.0);
         }
         let (wait, sync) = (quantile(waits.clone(), 0.5), quantile(syncs, 0.5));
+        let plain = quantile(inserts, 0.5);
         let behind = format!("{wait:.2} (p99 {:.2}) / {sync:.2} ms", quantile(waits, 0.99));
         row("7", "added to started p50 x fdatasync/s", Must::AtMost(3.0), &[wait / sync], &behind);
+        let behind = format!("{wait:.2} / {plain:.2} ms, both every few ms");
+        row("7", "added to started p50 / a bare INSERT", Must::Nothing, &[wait / plain], &behind);
         figure("wait", wait);
         runtime.drain(Duration::from_secs(1)).await;
     }
@@ -208,6 +226,63 @@ impl Bench {
         let behind = format!("ms at {half:.0} items/s; p50 {:.2} ms", quantile(late.clone(), 0.5));
         let what = format!("due to started p99 at half load, {name}");
         row("due", &what, Must::AtMost(must), &[quantile(late, 0.99)], &behind);
+        runtime.drain(Duration::from_secs(1)).await;
+    }
+
+    /// What it costs those who write that others are told: of what is due soon daemons are, of what is due later not.
+    async fn writers(&self, dsn: &str) {
+        const WRITERS: usize = 64;
+        let store = ground::postgres(dsn).await;
+        let rate = async |ahead: TimeDelta| {
+            let end = Instant::now() + Duration::from_secs(2);
+            let writers = (0..WRITERS).map(|writer| {
+                let store = store.clone();
+                async move {
+                    let mut commits = 0_usize;
+                    while Instant::now() < end {
+                        let due = SystemClock.now() + ahead;
+                        let mut batch = Batch::new();
+                        let account = self.accounts[writer % self.accounts.len()];
+                        batch.enqueue(NewWork::new(self.ids.next(), DUTY, account, self.ids.next(), due));
+                        store.commit(batch).await.unwrap();
+                        commits += 1;
+                    }
+                    commits
+                }
+            });
+            join_all(writers).await.into_iter().sum::<usize>() as f64 / 2.0
+        };
+        let (mut ratios, mut told, mut untold) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..self.rounds {
+            untold.push(rate(TimeDelta::hours(1)).await);
+            told.push(rate(TimeDelta::seconds(30)).await);
+            ratios.push(told[told.len() - 1] / untold[untold.len() - 1]);
+        }
+        bare(dsn).await.batch_execute("TRUNCATE work").await.unwrap();
+        let behind = format!("{:.0} / {:.0} commits/s", quantile(told, 0.5), quantile(untold, 0.5));
+        row("7", "commits/s of 64 writers, others told / not", Must::AtLeast(0.8), &ratios, &behind);
+    }
+
+    /// How soon what a dead daemon held is begun by another one.
+    async fn take_over(&self, dsn: &str) {
+        const LEASE: Duration = Duration::from_secs(3);
+        let noop = Arc::new(Noop::default());
+        let store = ground::postgres(dsn).await;
+        let runtime = ground::runtime(store.clone(), vec![noop.clone()]).await;
+        let mut ratios = Vec::new();
+        for round in 0..self.rounds {
+            let account = self.accounts[round % self.accounts.len()];
+            let mut item = NewWork::new(self.ids.next(), DUTY, account, self.ids.next(), SystemClock.now());
+            item.lease = Some(Lease { holder: self.ids.next(), duration: LEASE });
+            let mut batch = Batch::new();
+            batch.enqueue(item);
+            let began = Instant::now();
+            store.commit(batch).await.unwrap();
+            noop.started.notified().await;
+            ratios.push((noop.take()[0].1 - began).as_secs_f64() / LEASE.as_secs_f64());
+        }
+        let what = "held by a dead daemon to begun by another / its lease";
+        row("12", what, Must::AtMost(1.5), &ratios, &format!("a lease of {} s", LEASE.as_secs()));
         runtime.drain(Duration::from_secs(1)).await;
     }
 

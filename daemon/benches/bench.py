@@ -213,7 +213,7 @@ class Bench:
     def queue(self):
         """Goals 6, 7 and 12: the work queue beside the plainest claim, graphile-worker, and itself with four daemons."""
         self.table.program("queue", "throughput", 20_000, self.rounds)
-        self.table.program("queue", "latency", "due", "daemons", 20_000, self.rounds)
+        self.table.program("queue", "latency", "due", "writers", "daemons", 20_000, self.rounds)
         per_second, waits = r"(\d+) jobs/s incl", r"latency: p50 ([\d.]+) ms"
         with PeersPostgres():
             plain, batched, latency = [], [], []
