@@ -1,6 +1,17 @@
-//! Changes as callers send them: what is absent stays, and `null` clears.
+//! What callers send and leave out: in what is created `null` is as absent; in a change what is absent stays, and `null`
+//! clears.
 
 use serde::{Deserialize, Deserializer};
+
+/// Reads a field of what is created that may be absent: `null` is as absent.
+///
+/// # Errors
+/// As the field's own type.
+pub(crate) fn or_usual<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
 
 /// Tells a `null`, which clears, from an absent field, which leaves alone.
 ///

@@ -2168,7 +2168,7 @@ export interface paths {
         put?: never;
         /**
          * Take a request to a webhook's URL
-         * @description Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time. A body that is no JSON is given to the function as text.
+         * @description Verified by the webhook's scheme before it is read. A request that is sent again is answered as the first time. A body that is no JSON is given to the function as text, unless its media type says JSON: then it is malformed.
          */
         post: operations["hooks.receive"];
         delete?: never;
@@ -2872,7 +2872,7 @@ export interface components {
         /** @description Why an operator decides by hand. */
         ByHand: {
             /** @description Why; kept with the decision. Up to 500 characters. */
-            reason?: string;
+            reason?: string | null;
         };
         /**
          * @description What becomes of slots that nobody was there to see: the daemons were down, or behind.
@@ -4188,7 +4188,7 @@ export interface components {
             catch_up?: components["schemas"]["CatchUp"] | null;
             catch_up_window?: components["schemas"]["Span"] | null;
             /** @description What it is for, up to 2,000 characters. */
-            description?: string;
+            description?: string | null;
             dst_fold?: components["schemas"]["Fold"] | null;
             dst_gap?: components["schemas"]["Gap"] | null;
             /** @description Whether it runs by itself; `true` unless told otherwise. */
@@ -4234,7 +4234,7 @@ export interface components {
         /** @description What is asked for when a job is triggered. */
         NewJobRun: {
             /** @description What the function is given besides what every run of a job is given. */
-            params?: Record<string, never>;
+            params?: Record<string, never> | null;
         };
         /** @description What asks one source or several. */
         NewOracleRequest: {
@@ -4260,15 +4260,14 @@ export interface components {
             /** @description What is sent where a request has no payload, up to 64 KiB. */
             body?: string | null;
             /** @description What it is for, up to 2,000 characters. */
-            description?: string;
+            description?: string | null;
             /** @description Whether it can be asked; it can unless said otherwise. */
             enabled?: boolean | null;
             /** @description Headers that are sent, like an API key; sealed, and never answered. */
             headers?: {
                 [key: string]: string;
-            };
-            /** @description How it is spoken to. */
-            kind?: components["schemas"]["OracleSourceKind"];
+            } | null;
+            kind?: components["schemas"]["OracleSourceKind"] | null;
             /** @description `GET` (the default), `POST`, `PUT`, `PATCH`, `DELETE` or `HEAD`; an external adapter is always asked by `POST`. */
             method?: string | null;
             /** @description Its name, 1 to 128 characters; unique in the account whatever the case. */
@@ -4280,8 +4279,7 @@ export interface components {
              *     external adapter its `result`.
              */
             result_path?: string | null;
-            /** @description What the result is. */
-            result_type?: components["schemas"]["OracleResultType"];
+            result_type?: components["schemas"]["OracleResultType"] | null;
             /** @description How long it may take: `10s` (the default), 100 ms to 60 s. */
             timeout?: string | null;
             /** @description An absolute `http` or `https` URL. */
@@ -4323,12 +4321,11 @@ export interface components {
              * @description How many observations a round needs; 1 unless said otherwise.
              */
             min_submissions?: number | null;
-            /** @description Which observations are rejected as outliers. */
-            outliers?: components["schemas"]["Outliers"];
+            outliers?: components["schemas"]["Outliers"] | null;
             /** @description In what; the pair `BASE/QUOTE` is unique in the account. */
             quote_asset: string;
             /** @description Where it asks for prices; nowhere but at the operator's price service unless said otherwise. */
-            sources?: components["schemas"]["PriceSourceOrUrl"][];
+            sources?: components["schemas"]["PriceSourceOrUrl"][] | null;
             /** @description How often it is refreshed: `@every 1m` (the default), `90s`; 1 second to 30 days. */
             update_interval?: string | null;
         };
@@ -4349,8 +4346,11 @@ export interface components {
             /** @description Headers that are sent, like an API key; sealed, and never answered. */
             headers?: {
                 [key: string]: string;
-            };
-            /** @description What its observations are called; the URL's host unless said otherwise. Unique in the feed. */
+            } | null;
+            /**
+             * @description What its observations are called; unless said otherwise the URL's host, with the path where the feed has several
+             *     sources of that host. Unique in the feed.
+             */
             name?: string | null;
             /** @description A JSONPath (RFC 9535) to the one price in the answer; `$.price` unless said otherwise. */
             result_path?: string | null;
@@ -4434,7 +4434,7 @@ export interface components {
         /** @description What registers a wallet. */
         NewWallet: {
             /** @description What its people call it; up to 200 characters. */
-            label?: string;
+            label?: string | null;
             /** @description Its keys on secp256r1, compressed, in hexadecimal; 1 to 1,024, in whatever order. */
             public_keys: string[];
             /**
@@ -5818,7 +5818,7 @@ export interface components {
         };
         /** @description What a trigger is fired with. */
         TriggerFire: {
-            /** @description What the function is given as `payload`: any JSON. */
+            /** @description What the function is given as `payload`: any JSON that a webhook's schema admits. */
             payload?: unknown;
         };
         /** @description A page of a list. */
@@ -6048,7 +6048,7 @@ export interface components {
             /** @description The new secret, where the other side says it; made here otherwise. */
             secret?: string | null;
             /** @description Whether the URL is made anew as well; the earlier one is unknown from then on. */
-            url?: boolean;
+            url?: boolean | null;
         };
         /** @description How the secret of a webhook is rotated. */
         WebhookSecretRotation: {
@@ -7033,7 +7033,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description What the function is given besides what every run of a job is given. */
-                    params?: Record<string, never>;
+                    params?: Record<string, never> | null;
                 };
             };
         };
@@ -8298,7 +8298,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why; kept with the decision. Up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                 };
             };
         };
@@ -8345,7 +8345,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why; kept with the decision. Up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                 };
             };
         };
@@ -8945,7 +8945,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why; kept with the decision. Up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                 };
             };
         };
@@ -8992,7 +8992,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why; kept with the decision. Up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                 };
             };
         };
@@ -10636,9 +10636,21 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
-                "application/json": components["schemas"]["NewRandom"];
+                "application/json": null | {
+                    encoding?: components["schemas"]["RandomEncoding"] | null;
+                    /**
+                     * Format: int64
+                     * @description How many bytes; 32 where absent or 0.
+                     */
+                    length?: number | null;
+                    /**
+                     * @description Makes the request repeatable: up to 200 bytes without control characters, an empty one is none. The same is answered
+                     *     again to the same length and encoding, and 409 to others.
+                     */
+                    request_id?: string | null;
+                };
             };
         };
         responses: {
@@ -11717,7 +11729,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /** @description What the function is given as `payload`: any JSON. */
+                    /** @description What the function is given as `payload`: any JSON that a webhook's schema admits. */
                     payload?: unknown;
                 };
             };
@@ -11870,7 +11882,7 @@ export interface operations {
                     /** @description The new secret, where the other side says it; made here otherwise. */
                     secret?: string | null;
                     /** @description Whether the URL is made anew as well; the earlier one is unknown from then on. */
-                    url?: boolean;
+                    url?: boolean | null;
                 };
             };
         };

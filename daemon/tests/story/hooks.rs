@@ -131,8 +131,10 @@ fn what_is_said_to_be_json_has_to_be_json_and_to_satisfy_the_schema() {
             assert_eq!(refused["errors"][0]["code"], "schema", "{refused}");
         }
         world.client.post(&fire, &json!({"payload": {"n": 1}})).await.expect(202);
-        let patch = json!({"config": {"schema": "n"}});
-        let refused = world.client.patch(&path, &patch).await.problem(422, "invalid");
+        let free = json!({"function_id": function_id, "type": "webhook", "config": {"schema": null}});
+        world.client.post(&format!("{account}/triggers"), &free).await.expect(201);
+        let wrong = json!({"config": {"schema": "n"}});
+        let refused = world.client.patch(&path, &wrong).await.problem(422, "invalid");
         assert_eq!(
             refused["errors"][0]["detail"],
             "must be a JSON Schema (an object, true or false), of a webhook"

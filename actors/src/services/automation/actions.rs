@@ -18,6 +18,7 @@ use super::{
 use crate::{
     action::{Action, Order, Tenant},
     page::{Page, PageRequest},
+    patch::or_usual,
     resource::{self, Resource},
 };
 
@@ -176,8 +177,8 @@ impl Action for FetchRun {
 #[schema(as = NewJobRun)]
 pub struct NewRun {
     /// What the function is given besides what every run of a job is given.
-    #[serde(default)]
-    #[schema(value_type = Object)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<Object>)]
     pub params: Map<String, Value>,
 }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     Core,
     action::Tenant,
-    patch::{changed, given},
+    patch::{changed, given, or_usual},
     resource::{Life, Resource},
     schedule::{Fold, Gap},
     services::functions::Span,
@@ -42,8 +42,8 @@ pub struct NewJob {
     #[schema(min_length = 1, max_length = 128)]
     pub name: String,
     /// What it is for, up to 2,000 characters.
-    #[serde(default)]
-    #[schema(max_length = 2000)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<String>, max_length = 2000)]
     pub description: String,
     /// When it runs: 5 fields of crontab, 6 with the seconds first, `@every 90s`, `@hourly`, `@daily` and the like, or
     /// `at 2027-01-31T12:00:00Z`.

@@ -19,6 +19,7 @@ use crate::{
     action::{Action, Tenant},
     check::Check,
     neo::ScriptHash,
+    patch::or_usual,
     services::{price_feeds::ExactNumber, wallets::read_address},
 };
 
@@ -126,8 +127,8 @@ pub(super) fn read_notes(text: Option<&str>, check: &mut Check) -> Option<String
 #[serde(deny_unknown_fields)]
 pub struct ByHand {
     /// Why; kept with the decision. Up to 500 characters.
-    #[serde(default)]
-    #[schema(max_length = 500)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<String>, max_length = 500)]
     pub reason: String,
 }
 

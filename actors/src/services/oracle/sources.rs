@@ -21,7 +21,7 @@ use crate::{
     check::Check,
     egress::headers,
     exact,
-    patch::{changed, given},
+    patch::{changed, given, or_usual},
     resource::{Life, Resource},
     settings::{Setting, read_duration, write_duration},
 };
@@ -45,23 +45,26 @@ pub struct NewOracleSource {
     /// `GET` (the default), `POST`, `PUT`, `PATCH`, `DELETE` or `HEAD`; an external adapter is always asked by `POST`.
     pub method: Option<String>,
     /// What it is for, up to 2,000 characters.
-    #[serde(default)]
-    #[schema(max_length = 2000)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<String>, max_length = 2000)]
     pub description: String,
     /// Headers that are sent, like an API key; sealed, and never answered.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub headers: BTreeMap<String, String>,
     /// What is sent where a request has no payload, up to 64 KiB.
     pub body: Option<String>,
     /// How it is spoken to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<SourceKind>)]
     pub kind: SourceKind,
     /// A JSONPath (RFC 9535) to the one result in the response; without one the result is the whole response, of an
     /// external adapter its `result`.
     #[schema(max_length = 256)]
     pub result_path: Option<String>,
     /// What the result is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<ResultType>)]
     pub result_type: ResultType,
     /// How long it may take: `10s` (the default), 100 ms to 60 s.
     pub timeout: Option<String>,

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     action::Tenant,
     check::Check,
-    patch::{changed, given},
+    patch::{changed, given, or_usual},
     resource::{Life, Resource},
     settings::Setting,
 };
@@ -55,10 +55,12 @@ pub struct NewPriceFeed {
     #[schema(minimum = 1)]
     pub min_submissions: Option<u32>,
     /// Where it asks for prices; nowhere but at the operator's price service unless said otherwise.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<Vec<SourceOrUrl>>)]
     pub sources: Vec<SourceOrUrl>,
     /// Which observations are rejected as outliers.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<Outliers>)]
     pub outliers: Outliers,
     /// The lowest price that is believed.
     pub min_price: Option<ExactNumber>,

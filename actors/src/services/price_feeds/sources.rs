@@ -23,6 +23,7 @@ use crate::{
     check::Check,
     egress::{HeaderMap, Url, headers},
     exact,
+    patch::or_usual,
     sealed::Sealed,
 };
 
@@ -44,7 +45,8 @@ pub struct NewSource {
     #[schema(max_length = 256)]
     pub result_path: Option<String>,
     /// Headers that are sent, like an API key; sealed, and never answered.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub headers: BTreeMap<String, String>,
     /// What its observations are called; unless said otherwise the URL's host, with the path where the feed has several
     /// sources of that host. Unique in the feed.

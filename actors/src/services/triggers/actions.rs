@@ -19,6 +19,7 @@ use super::{
 use crate::{
     action::{Action, Order, Tenant},
     page::{Page, PageRequest},
+    patch::or_usual,
     resource::{self, Amend, Resource as _},
     services::functions::Span,
     settings::write_duration,
@@ -189,7 +190,8 @@ pub struct NewSecret {
     /// For how long the earlier secret holds; `triggers.grace` unless told otherwise, 0 is not at all.
     pub grace: Option<Span>,
     /// Whether the URL is made anew as well; the earlier one is unknown from then on.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<bool>)]
     pub url: bool,
 }
 

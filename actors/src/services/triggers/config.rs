@@ -21,7 +21,7 @@ const SCHEMA: usize = 32 << 10;
 pub(super) const SECRET: &str = "secret";
 
 /// The config with its keys in lower case, as clients expect.
-pub(super) fn lower_case(config: Map<String, Value>) -> Map<String, Value> {
+fn lower_case(config: Map<String, Value>) -> Map<String, Value> {
     config.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect()
 }
 

@@ -125,7 +125,8 @@ impl Resource for Trigger {
 
     async fn admit(new: NewTrigger, tenant: &Tenant, batch: &mut Batch) -> Result<Self, Fault> {
         let kind = new.kind.unwrap_or(TriggerType::Cron);
-        let mut config = config::lower_case(new.config.unwrap_or_default());
+        let mut config = Map::new();
+        config::merge(&mut config, Some(new.config.unwrap_or_default()));
         let secret = admit::take_secret(kind, &mut config)?;
         config::settle(kind, &mut config);
         let mut made = Self {

@@ -16,6 +16,7 @@ use crate::{
     action::Tenant,
     check::Check,
     neo::{MAX_KEYS, PublicKey, ScriptHash, multi_signature, single_signature},
+    patch::or_usual,
     resource::{Life, Resource},
     settings::Setting,
 };
@@ -31,8 +32,8 @@ pub struct NewWallet {
     /// that the keys and the threshold give.
     pub wallet_address: String,
     /// What its people call it; up to 200 characters.
-    #[serde(default)]
-    #[schema(max_length = 200)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<String>, max_length = 200)]
     pub label: String,
     /// Its keys on secp256r1, compressed, in hexadecimal; 1 to 1,024, in whatever order.
     #[schema(min_items = 1, max_items = 1_024)]

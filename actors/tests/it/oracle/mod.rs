@@ -3,6 +3,7 @@
 mod hostile;
 mod line;
 pub mod peer;
+mod removal;
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,6 @@ use sha2::Sha256;
 use sl_actors::{
     Code, Fault,
     duty::RETRY_BASE,
-    pause::{NewPause, PauseWork, Target},
     resource::{Amend, Create, Remove},
     services::{
         executions::{FetchExecution, Status},
@@ -39,7 +39,6 @@ on_both! {
     what_will_not_pass_fails_at_once
     one_liar_is_outvoted_and_a_median_is_exact
     an_answer_may_come_later_signed
-    what_waits_for_a_source_that_is_removed_fails
     an_external_adapter_is_spoken_to_in_its_form
     an_expired_request_runs_its_function
     rates_hold_over_daemons
@@ -231,39 +230,6 @@ async fn an_answer_may_come_later_signed(ground: Ground) {
         Code::Unauthorized
     );
     assert!(call_back(&shop, asked.id, signed(&fresh, asked.id, now, &says)).await.is_ok());
-}
-
-async fn what_waits_for_a_source_that_is_removed_fails(ground: Ground) {
-    let peer = Peer::start().await;
-    peer.says("/later", 202, "", "").says("/other", 202, "", "").says("/now", 200, "", "7");
-    let shop = workshop(ground, &peer).await;
-    let mut ids = Vec::new();
-    for path in ["/later", "/other", "/now"] {
-        let fields = json!({"name": path, "url": peer.url(path), "result_type": "number"});
-        ids.push(source(&shop, fields).await.unwrap().id);
-    }
-    let [later, other, now] = ids[..] else { panic!("three sources") };
-    let median = |ids: &[Uuid], n: u32| json!({"data_source_ids": ids, "aggregation": {"method": "median", "n": n}, "ttl": "1h"});
-    let alone = ask(&shop, json!({"data_source_id": later, "ttl": "1h"})).await.unwrap().id;
-    let enough = ask(&shop, median(&[later, now], 1)).await.unwrap().id;
-    let too_few = ask(&shop, median(&[later, now], 2)).await.unwrap().id;
-    let open = ask(&shop, median(&[later, other], 1)).await.unwrap().id;
-    for (id, attempts) in [(alone, 1), (enough, 2), (too_few, 2), (open, 2)] {
-        until("the sources are asked", async || read(&shop, id).await.attempts.len() == attempts).await;
-    }
-    // A pause of what is gone holds nothing back.
-    let new = NewPause { reason: "maintenance".to_owned(), until: None };
-    shop.perform(PauseWork { target: Target::Entity(later), new }).await.unwrap();
-    shop.perform(Remove::<OracleSource>::new(later, None)).await.unwrap();
-    let told = ended(&shop, alone).await;
-    assert_eq!(told.status.as_str(), "failed");
-    assert_eq!(told.error.as_deref(), Some("the source was removed before it answered"));
-    let told = ended(&shop, enough).await;
-    assert_eq!((told.status.as_str(), plain(&told).as_deref()), ("succeeded", Some("\"7\"")));
-    assert_eq!(ended(&shop, too_few).await.status.as_str(), "failed");
-    let told = async || read(&shop, open).await.answers[0].error.is_some();
-    until("the request knows", told).await;
-    assert_eq!(read(&shop, open).await.status.as_str(), "running", "the other source may answer still");
 }
 
 async fn an_external_adapter_is_spoken_to_in_its_form(ground: Ground) {
@@ -496,5 +462,12 @@ async fn null_clears_what_a_source_can_be_without(ground: Ground) {
     assert_eq!((cleared.body, cleared.result_path, cleared.rate_limit), (None, None, None));
     assert_eq!((cleared.method.as_str(), cleared.timeout.as_str(), cleared.version), ("GET", "10s", 2));
     assert!(cleared.header_names.is_empty() && cleared.description.is_empty());
-    assert_eq!(amend(nulls).await.version, 2);
+    assert_eq!(amend(nulls.clone()).await.version, 2);
+    let mut new = nulls;
+    for (name, value) in [("name", json!("bare")), ("url", json!(peer.url("/x"))), ("kind", Value::Null)] {
+        new[name] = value;
+    }
+    let bare = source(&shop, new).await.unwrap();
+    assert_eq!((bare.method.as_str(), bare.timeout.as_str()), ("GET", "10s"), "what is null is as absent");
+    assert!(bare.header_names.is_empty() && bare.description.is_empty() && bare.rate_limit.is_none());
 }

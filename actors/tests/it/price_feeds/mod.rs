@@ -338,6 +338,8 @@ async fn sources_of_one_host_need_no_names(ground: Ground) {
     let account = world.account("Ada").await.id;
     let sources = json!([{"url": "https://prices.example/p1"}, "https://prices.example/p2?key=1"]);
     let made = feed(&world, account, json!({"sources": sources})).await.unwrap();
+    let none = json!({"base_asset": "gas", "sources": null, "outliers": null});
+    assert!(feed(&world, account, none).await.unwrap().sources.is_empty(), "null is as absent");
     let names: Vec<&str> = made.sources.iter().map(|source| source.name.as_str()).collect();
     assert_eq!(names, ["prices.example/p1", "prices.example/p2"]);
 }
