@@ -19,7 +19,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{Chance, Code, Fault};
+use crate::{Chance, Code, Fault, guess::is_placeholder};
 
 const FORMAT: u8 = 1;
 const KEY_ID_BYTES: usize = 8;
@@ -27,20 +27,6 @@ const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 const HEADER_BYTES: usize = 1 + KEY_ID_BYTES;
 const KEY_BYTES: usize = 32;
-
-/// What placeholders are made of, in lower case.
-const PLACEHOLDERS: [&str; 10] = [
-    "changeme",
-    "change-me",
-    "change_me",
-    "change this",
-    "placeholder",
-    "example",
-    "password",
-    "your-key",
-    "your_key",
-    "insecure",
-];
 
 /// Root keys: the current one seals, all of them open.
 pub struct KeyRing {
@@ -207,9 +193,7 @@ fn key(text: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, String> {
         return Err("is empty".to_owned());
     }
     let bytes = Zeroizing::new(read(text)?);
-    let lower = Zeroizing::new(text.to_lowercase());
-    let decoded = Zeroizing::new(String::from_utf8_lossy(&bytes).to_lowercase());
-    if PLACEHOLDERS.iter().any(|word| lower.contains(word) || decoded.contains(word)) || is_pattern(&bytes) {
+    if is_placeholder(text.as_bytes()) || is_placeholder(&bytes) {
         return Err("is a placeholder, not a random key".to_owned());
     }
     let length = bytes.len();
@@ -234,14 +218,6 @@ fn read(text: &str) -> Result<Vec<u8>, String> {
         .iter()
         .find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text).ok())
         .ok_or_else(|| format!("is neither hex, base64, base64url nor {KEY_BYTES} raw characters"))
-}
-
-/// Fewer than eight different bytes, or each one step from the one before: nothing random looks like this.
-fn is_pattern(bytes: &[u8]) -> bool {
-    let different: std::collections::BTreeSet<u8> = bytes.iter().copied().collect();
-    let mut steps = bytes.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
-    let first = steps.next();
-    different.len() < 8 || steps.all(|step| Some(step) == first)
 }
 
 #[cfg(test)]

@@ -158,16 +158,6 @@ impl Config {
 impl Config {
     /// Adds what is allowed and should not last.
     fn warned(mut self) -> Self {
-        for token in &self.tokens {
-            let length = token.token.expose_secret().len();
-            if length < tokens::SHORTEST && self.mode == Mode::Serve {
-                let id = &token.id;
-                self.warnings.push(format!(
-                    "the token of {id} has {length} letters and can be guessed; give it {} or more",
-                    tokens::SHORTEST
-                ));
-            }
-        }
         if self.signer.as_ref().is_some_and(Signer::is_placeholder) {
             self.warnings.push(format!("{}: {PLACEHOLDER}", named::RANDOM_SIGNING_KEY.environment));
         }
@@ -223,7 +213,13 @@ impl Checked {
                 );
                 Vec::new()
             }
-            Ok(tokens) => tokens,
+            Ok(tokens) => {
+                let weak = tokens.iter().filter(|_| mode == Mode::Serve).filter_map(OperatorToken::weakness);
+                self.problems.extend(weak.map(|weakness| {
+                    format!("api_tokens: {weakness}; give it long random words (openssl rand -hex 24)")
+                }));
+                tokens
+            }
             Err(problem) => {
                 self.problems.push(format!("api_tokens: {problem}"));
                 Vec::new()
