@@ -257,6 +257,27 @@ fn a_token_that_can_be_guessed_is_for_trying_only() {
 }
 
 #[test]
+fn a_connection_string_that_cannot_be_read_is_told_by_its_part() {
+    for (dsn, part) in [
+        ("mysql://user:hunter2@db/x", "postgres://"),
+        ("postgres://u:hunter2@db/x?sslmode=verify-full", "require proves the host"),
+        ("postgres://u:hunter2@db/x?sslmode=on", "`sslmode` is disable, prefer or require"),
+        ("postgres://u:hunter2@db:port/x", "`port`"),
+        ("host=db password=a hunter2=b", "an option that is not known"),
+        ("host=db sslrootcert=/hunter2", "`sslrootcert`"),
+        ("host=db password='hunter2", "ends too early"),
+        ("hunter2", "ends too early"),
+    ] {
+        let layers = layers(&[TOKEN, ("DATABASE_URL", dsn), ("SECRET_ENCRYPTION_KEY", KEY)], "", &[]);
+        let migration = Schema::resolve(&layers).expect_err("no connection string").message;
+        for message in [refused(&layers), migration] {
+            assert!(message.contains("database_url") && message.contains(part), "{part}: {message}");
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+    }
+}
+
+#[test]
 fn a_migration_needs_the_database_alone() {
     let variables = [("DATABASE_URL", "host=/nowhere dbname=none"), ("SERVICE_LAYER_JS_HOST", "/nowhere")];
     assert!(Schema::resolve(&layers(&variables, "", &[])).is_ok());

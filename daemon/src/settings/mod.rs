@@ -73,6 +73,7 @@ impl Schema {
                 .push("there is no database to migrate; set DATABASE_URL or give --dsn".to_owned());
             return Err(Refusal::configuration(checked.problems.join("\n")));
         };
+        checked.dsn(&dsn);
         let options = bounds::store_options(dsn.expose_secret(), &limits);
         let schema = Self { database: postgres::Options { authorities, ..options }, log_level };
         checked.into_result(schema)
@@ -141,7 +142,7 @@ impl Config {
             tokens: checked.tokens(tokens, mode),
             keys: checked.keys(keys, durable),
             log_level: checked.log_level(log_level),
-            database_url: database_url.map(SecretString::from),
+            database_url: checked.database_url(database_url),
             database_ca_file,
             signer: checked.signer(signing_key, durable),
             peers: checked.peers(peers),
@@ -201,6 +202,18 @@ impl Checked {
             self.problems.push(format!("log_level: {error}"));
         }
         text
+    }
+
+    fn database_url(&mut self, text: Option<String>) -> Option<SecretString> {
+        let dsn = text.map(SecretString::from)?;
+        self.dsn(&dsn);
+        Some(dsn)
+    }
+
+    fn dsn(&mut self, dsn: &SecretString) {
+        if let Err(fault) = postgres::check_dsn(dsn) {
+            self.problems.push(format!("database_url: {}", fault.detail));
+        }
     }
 
     fn tokens(&mut self, text: Option<String>, mode: Mode) -> Vec<OperatorToken> {
