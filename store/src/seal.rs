@@ -115,6 +115,26 @@ impl KeyRing {
             .map_err(|_| broken("the envelope does not verify"))
     }
 
+    /// Opens what is kept as sealed under the key of this id.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`] where the envelope is under that key and the ring does not have it: another daemon may.
+    /// Otherwise as [`KeyRing::open`].
+    pub fn open_under(
+        &self,
+        key_id: &str,
+        account: Uuid,
+        context: &str,
+        envelope: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let said = envelope.get(1..HEADER_BYTES).map(hex::encode);
+        if said.as_deref() == Some(key_id) && !self.key_ids().iter().any(|held| held == key_id) {
+            let what = "the root key that a stored secret is sealed under is not at hand";
+            return Err(Fault::new(Code::Unavailable, what).because(format!("key {key_id}")));
+        }
+        self.open(account, context, envelope)
+    }
+
     /// How many bytes are sealed in an envelope, which need not be opened for that.
     #[must_use]
     pub const fn sealed_bytes(envelope: &[u8]) -> usize {

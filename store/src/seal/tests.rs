@@ -60,6 +60,21 @@ fn an_unknown_key_is_named_by_its_id_only() {
 }
 
 #[test]
+fn what_is_under_a_key_that_is_not_at_hand_is_not_broken() {
+    let (id, envelope) = (ring(OLD).key_ids().remove(0), sealed());
+    let open = |ring: &KeyRing, id: &str, envelope: &[u8]| ring.open_under(id, ACCOUNT, CONTEXT, envelope);
+    assert_eq!(open(&ring(OLD), &id, &envelope).expect("opened").as_slice(), b"hunter2");
+    let fault = open(&ring(NEW), &id, &envelope).expect_err("another key");
+    assert_eq!(fault.code, Code::Unavailable);
+    assert!(fault.to_string().contains(&id) && !fault.to_string().contains(OLD));
+    for bit in 0..envelope.len() * 8 {
+        let mut damaged = envelope.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(refusal(open(&ring(OLD), &id, &damaged)), Code::Integrity, "bit {bit}");
+    }
+}
+
+#[test]
 fn rotation_reads_the_old_and_seals_under_the_new() {
     let both = ring(&format!("{NEW}, {OLD}"));
     let before = sealed();
