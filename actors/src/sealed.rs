@@ -3,10 +3,18 @@
 //! A table that carries one has the columns `key_id` (text) and `envelope` (bytes), both nullable where the value may be
 //! absent, and stands in [`crate::services::Service::sealed`].
 
-use sl_store::{Cell, Fault, Key, Row, Table};
+use std::collections::BTreeSet;
+
+use sl_store::{Cell, Code, Entity as _, Fault, Filter, Key, KeyRing, Query, Row, Store, Table};
 use zeroize::Zeroizing;
 
-use crate::Core;
+use crate::{
+    Core,
+    services::{
+        self,
+        secrets::{Secret, SecretVersion},
+    },
+};
 
 /// A sealed value and the id of the root key it is under.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +23,55 @@ pub struct Sealed {
     pub key_id: String,
     /// The sealed value; goes into `envelope`.
     pub envelope: Vec<u8>,
+}
+
+/// Every table whose rows carry a sealed value.
+fn carriers() -> Vec<&'static Table> {
+    let others = services::ALL.iter().flat_map(|service| service.sealed).copied();
+    [Secret::TABLE, SecretVersion::TABLE].into_iter().chain(others).collect()
+}
+
+/// Refuses root keys that open nothing of what the store holds sealed. Keys that open a part of it are let in, and the
+/// rest is warned of: while a key is rotated, each daemon holds the one that the most recent values are under, or the one
+/// before.
+///
+/// # Errors
+/// [`Code::InvalidState`] naming the ids of both kinds of keys. As [`Store::count_rows`].
+pub async fn check_keys(store: &Store, keys: &KeyRing) -> Result<(), Fault> {
+    let (mut open, mut closed) = (0, 0);
+    for table in carriers() {
+        let held = Filter::In("key_id", keys.key_ids().into_iter().map(Cell::from).collect());
+        let empty = Filter::Equal("key_id", Cell::Null);
+        let opens = store.count_rows(table, None, vec![held]).await?;
+        let rest = store.count_rows(table, None, Vec::new()).await?
+            - store.count_rows(table, None, vec![empty]).await?;
+        open += opens;
+        closed += rest.saturating_sub(opens);
+    }
+    if open == 0 && closed > 0 {
+        let (theirs, ours) = (stored_ids(store).await?.join(", "), keys.key_ids().join(", "));
+        return Err(Fault::new(
+            Code::InvalidState,
+            format!(
+                "the database holds {closed} values that are sealed under the key {theirs}, and none that the key {ours} opens"
+            ),
+        ));
+    }
+    if closed > 0 {
+        tracing::warn!(values = closed, "Values are sealed under a root key that is not in the list");
+    }
+    Ok(())
+}
+
+/// Ids of the keys that stored values are under: those of the first of each table.
+async fn stored_ids(store: &Store) -> Result<Vec<String>, Fault> {
+    let mut ids = BTreeSet::new();
+    for table in carriers() {
+        let rows = store.list_rows(table, Query::of_all_accounts()).await?;
+        let cells = rows.iter().filter_map(|row| row.cells.get(table.position("key_id")?));
+        ids.extend(cells.filter_map(|cell| if let Cell::Text(id) = cell { Some(id.clone()) } else { None }));
+    }
+    Ok(ids.into_iter().collect())
 }
 
 /// What binds a value to its row, besides the account.
@@ -34,9 +91,10 @@ impl Sealed {
     /// Opens it.
     ///
     /// # Errors
-    /// [`sl_store::Code::Integrity`] where it was sealed for another row, was changed, or its root key is not in the ring.
+    /// [`Code::Integrity`] where it was sealed for another row or was changed, [`Code::Unavailable`] where its root key is
+    /// not in the ring of this daemon.
     pub fn open(&self, core: &Core, table: &Table, key: Key) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        core.keys.open(key.account, &context(table, key), &self.envelope)
+        core.keys.open_under(&self.key_id, key.account, &context(table, key), &self.envelope)
     }
 }
 

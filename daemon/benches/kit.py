@@ -140,7 +140,7 @@ def sld(dsn=None, *, port=None):
     command = [str(RELEASE / "sld"), "serve" if dsn else "dev", "--listen", f"127.0.0.1:{port}", *settings]
     env = {"API_TOKENS": f"bench:{TOKEN}", "SERVICE_LAYER_LOG_LEVEL": "warn"}
     if dsn:
-        env |= {"DATABASE_URL": dsn, "SECRET_ENCRYPTION_KEY": "0123456789abcdef" * 4}
+        env |= {"DATABASE_URL": dsn, "SECRET_ENCRYPTION_KEY": "6b1f0a3c9d5e7f2a4c8b6d0e1f3a5c7e9b2d4f6a8c0e1d3b5f7a9c2e4d6b8f01"}
     return Server("sld", command, port, env)
 
 

@@ -12,6 +12,7 @@ use sl_actors::{
     caller::Caller,
     egress::{Egress, EgressLimits, SystemResolver},
     sandbox::Sandbox,
+    sealed,
     services::executions::ActionKinds,
     signing::Signer,
 };
@@ -61,6 +62,7 @@ pub async fn boot_with(
     let address = listener.local_addr().map_err(|error| Refusal::system(error.to_string()))?;
     let store = open_store(&config, clock.clone(), &*chance).await?;
     let keys = Arc::new(config.keys.unwrap_or_else(|| KeyRing::ephemeral(&*chance)));
+    check_keys(&store, &keys).await?;
     let drain_time = config.limits.duration(&bounds::DRAIN_TIME);
     let settings = config.limits;
     let sandbox = Sandbox::new((&settings).into(), config.js_host).map_err(defect)?;
@@ -121,6 +123,15 @@ async fn open_store(config: &Config, clock: Arc<dyn Clock>, chance: &dyn Chance)
         }
     }
     Ok(Store::new(Postgres::connect(&options, chance).await.map_err(store_refusal)?))
+}
+
+/// A daemon with a wrong key would fail the work of the others, and seal what they cannot open.
+async fn check_keys(store: &Store, keys: &KeyRing) -> Result<(), Refusal> {
+    sealed::check_keys(store, keys).await.map_err(|fault| match fault.code {
+        Code::InvalidState => Refusal::configuration(format!("SECRET_ENCRYPTION_KEY: {}", fault.detail))
+            .remedy("put the key that the values are sealed under back into the list"),
+        _ => store_refusal(fault),
+    })
 }
 
 fn options(dsn: &SecretString, config: &Config) -> postgres::Options {

@@ -11,7 +11,7 @@ use sl_daemon::{
 
 use crate::house;
 
-const TOKEN: (&str, &str) = ("API_TOKENS", "alice:0123456789abcdef");
+const TOKEN: (&str, &str) = ("API_TOKENS", "alice:f3a94c0e71d8b256");
 const KEY: &str = "6b1f0a3c9d5e7f2a4c8b6d0e1f3a5c7e9b2d4f6a8c0e1d3b5f7a9c2e4d6b8f01";
 
 /// Layers of a daemon whose JavaScript host lies where it should.
@@ -144,7 +144,7 @@ fn dev_starts_with_nothing_at_all_and_stays_in_memory() {
 fn a_secret_comes_from_a_file_or_a_credential_and_not_from_two_places() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("api_tokens");
-    fs::write(&path, "bob:0123456789abcdef\n").expect("written");
+    fs::write(&path, "bob:5e0c92d7a1f4836b\n").expect("written");
     let path_text = path.to_str().expect("UTF-8");
     let ids = |layers: &Layers| -> Vec<String> {
         Config::resolve(layers, Mode::Serve).expect("good").tokens.into_iter().map(|token| token.id).collect()
@@ -182,7 +182,7 @@ fn printed_settings_can_be_read_back_and_show_no_secret() {
     let before = layers(&[TOKEN], "", &[(setting.name, &setting.format(setting.min))]);
     let printed = render::toml(&before);
     let json = render::json(&before);
-    assert!(!printed.contains("0123456789abcdef") && !json.contains("0123456789abcdef"));
+    assert!(!printed.contains("f3a94c0e71d8b256") && !json.contains("f3a94c0e71d8b256"));
     assert!(printed.contains("# set") && json.contains("\"value\": \"set\""), "{printed}");
     let after = Layers { file: file::parse("printed", &printed).expect("TOML"), ..layers(&[TOKEN], "", &[]) };
     let config = Config::resolve(&after, Mode::Serve).expect("good");
@@ -241,6 +241,40 @@ fn a_signing_key_that_can_be_guessed_is_for_memory_only() {
     let database = ("DATABASE_URL", "host=/nowhere dbname=none");
     let durable = layers(&[TOKEN, key, database, ("SECRET_ENCRYPTION_KEY", KEY)], "", &[]);
     assert!(refused(&durable).contains("RANDOM_SIGNING_KEY"));
+}
+
+#[test]
+fn a_token_that_can_be_guessed_is_for_trying_only() {
+    for bad in ["changeme", "x", "abc", "xxxxxxxxxxxxxxxxxxxx", "my-password-for-the-api", "0123456789abcdef"]
+    {
+        let token = ("API_TOKENS", format!("alice:f3a94c0e71d8b256,bob:{bad}"));
+        let layers = layers(&[(token.0, &token.1)], "", &[]);
+        let message = refused(&layers);
+        assert!(message.contains("the token of bob") && message.contains("openssl rand"), "{message}");
+        assert!(bad.len() < 8 || !message.contains(bad), "{message}");
+        assert_eq!(Config::resolve(&layers, Mode::Dev).expect("good enough").tokens.len(), 2);
+    }
+}
+
+#[test]
+fn a_connection_string_that_cannot_be_read_is_told_by_its_part() {
+    for (dsn, part) in [
+        ("mysql://user:hunter2@db/x", "postgres://"),
+        ("postgres://u:hunter2@db/x?sslmode=verify-full", "require proves the host"),
+        ("postgres://u:hunter2@db/x?sslmode=on", "`sslmode` is disable, prefer or require"),
+        ("postgres://u:hunter2@db:port/x", "`port`"),
+        ("host=db password=a hunter2=b", "an option that is not known"),
+        ("host=db sslrootcert=/hunter2", "`sslrootcert`"),
+        ("host=db password='hunter2", "ends too early"),
+        ("hunter2", "ends too early"),
+    ] {
+        let layers = layers(&[TOKEN, ("DATABASE_URL", dsn), ("SECRET_ENCRYPTION_KEY", KEY)], "", &[]);
+        let migration = Schema::resolve(&layers).expect_err("no connection string").message;
+        for message in [refused(&layers), migration] {
+            assert!(message.contains("database_url") && message.contains(part), "{part}: {message}");
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod clock;
 mod entity;
 mod event;
 mod fault;
+pub mod guess;
 pub mod memory;
 pub mod postgres;
 mod query;

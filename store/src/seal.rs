@@ -19,7 +19,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{Chance, Code, Fault};
+use crate::{Chance, Code, Fault, guess::is_placeholder};
 
 const FORMAT: u8 = 1;
 const KEY_ID_BYTES: usize = 8;
@@ -27,20 +27,6 @@ const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 const HEADER_BYTES: usize = 1 + KEY_ID_BYTES;
 const KEY_BYTES: usize = 32;
-
-/// What placeholders are made of, in lower case.
-const PLACEHOLDERS: [&str; 10] = [
-    "changeme",
-    "change-me",
-    "change_me",
-    "change this",
-    "placeholder",
-    "example",
-    "password",
-    "your-key",
-    "your_key",
-    "insecure",
-];
 
 /// Root keys: the current one seals, all of them open.
 pub struct KeyRing {
@@ -129,6 +115,26 @@ impl KeyRing {
             .map_err(|_| broken("the envelope does not verify"))
     }
 
+    /// Opens what is kept as sealed under the key of this id.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`] where the envelope is under that key and the ring does not have it: another daemon may.
+    /// Otherwise as [`KeyRing::open`].
+    pub fn open_under(
+        &self,
+        key_id: &str,
+        account: Uuid,
+        context: &str,
+        envelope: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let said = envelope.get(1..HEADER_BYTES).map(hex::encode);
+        if said.as_deref() == Some(key_id) && !self.key_ids().iter().any(|held| held == key_id) {
+            let what = "the root key that a stored secret is sealed under is not at hand";
+            return Err(Fault::new(Code::Unavailable, what).because(format!("key {key_id}")));
+        }
+        self.open(account, context, envelope)
+    }
+
     /// How many bytes are sealed in an envelope, which need not be opened for that.
     #[must_use]
     pub const fn sealed_bytes(envelope: &[u8]) -> usize {
@@ -207,9 +213,7 @@ fn key(text: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, String> {
         return Err("is empty".to_owned());
     }
     let bytes = Zeroizing::new(read(text)?);
-    let lower = Zeroizing::new(text.to_lowercase());
-    let decoded = Zeroizing::new(String::from_utf8_lossy(&bytes).to_lowercase());
-    if PLACEHOLDERS.iter().any(|word| lower.contains(word) || decoded.contains(word)) || is_pattern(&bytes) {
+    if is_placeholder(text.as_bytes()) || is_placeholder(&bytes) {
         return Err("is a placeholder, not a random key".to_owned());
     }
     let length = bytes.len();
@@ -234,14 +238,6 @@ fn read(text: &str) -> Result<Vec<u8>, String> {
         .iter()
         .find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text).ok())
         .ok_or_else(|| format!("is neither hex, base64, base64url nor {KEY_BYTES} raw characters"))
-}
-
-/// Fewer than eight different bytes, or each one step from the one before: nothing random looks like this.
-fn is_pattern(bytes: &[u8]) -> bool {
-    let different: std::collections::BTreeSet<u8> = bytes.iter().copied().collect();
-    let mut steps = bytes.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
-    let first = steps.next();
-    different.len() < 8 || steps.all(|step| Some(step) == first)
 }
 
 #[cfg(test)]

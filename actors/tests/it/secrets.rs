@@ -7,6 +7,7 @@ use sl_actors::{
     Code, KeyRing, Parts, SYSTEM,
     caller::Scope,
     page::PageRequest,
+    sealed::check_keys,
     services::{
         accounts::{CreateToken, NewToken},
         secrets::{
@@ -36,6 +37,7 @@ on_both! {
     a_ciphertext_opens_in_its_own_place_only
     the_root_key_rotates_under_reads_and_goes_on_after_a_crash
     stored_answers_are_sealed_again_with_the_root_key
+    keys_that_open_nothing_are_refused_and_each_step_of_a_rotation_is_not
 }
 
 fn new(name: &str, value: &str) -> CreateSecret {
@@ -376,4 +378,41 @@ async fn stored_answers_are_sealed_again_with_the_root_key(ground: Ground) {
     let (replayed, _, again) = perform_keyed(&after, account, "k", token()).await.expect("an answer");
     assert!(replayed);
     assert_eq!(again, first, "what is shown only once is shown to who repeats, without the old key");
+}
+
+async fn keys_that_open_nothing_are_refused_and_each_step_of_a_rotation_is_not(ground: Ground) {
+    let [old, new_key, wrong] = [(); 3].map(|()| hex::encode(crate::world::random(32)));
+    let (old_new, new_old) = (format!("{old},{new_key}"), format!("{new_key},{old}"));
+    let parts = Parts { keys: ring(&old), ..ground.parts().await };
+    let first = World { runtime: start(parts.clone(), Some(Vec::new())).await, ground };
+    let account = first.account("Ada").await.id;
+    let check = async |world: &World, keys: &str| check_keys(&world.core().store, &ring(keys)).await;
+    check(&first, &wrong).await.expect("nothing is sealed yet");
+    first.act(account, new("KEY", "value-1")).await.expect("made");
+    for good in [&old, &old_new, &new_old] {
+        check(&first, good).await.expect("it opens all");
+    }
+    for bad in [&new_key, &wrong] {
+        let told = check(&first, bad).await.unwrap_err().to_string();
+        let ids = [ring(&old).key_ids(), ring(bad).key_ids()].concat();
+        assert!(ids.iter().all(|id| told.contains(id)), "{told}");
+        assert!(!told.contains(bad) && !told.contains(&old), "{told}");
+    }
+    first.runtime.drain(std::time::Duration::from_secs(1)).await;
+
+    let parts = Parts { keys: ring(&new_old), store: first.ground.other().await, ..parts };
+    let second = World { runtime: start(parts.clone(), Some(Vec::new())).await, ground: first.ground };
+    second.act(account, new("LATER", "value-2")).await.expect("made");
+    for good in [&old, &old_new, &new_old, &new_key] {
+        check(&second, good).await.expect("it opens a part");
+    }
+    assert_eq!(check(&second, &wrong).await.unwrap_err().code, Code::InvalidState);
+    second.runtime.drain(std::time::Duration::from_secs(1)).await;
+
+    let parts = Parts { keys: ring(&old), store: second.ground.other().await, ..parts };
+    let third = World { runtime: start(parts, Some(Vec::new())).await, ground: second.ground };
+    assert_eq!(value(&third, account, "KEY").await, "value-1");
+    let fault = values(&third, account, &["LATER"]).await.unwrap_err();
+    assert_eq!(fault.code, Code::Unavailable, "a daemon that has the key may take it: {fault}");
+    assert!(third.events(account, "secret.integrity_failed").await.is_empty());
 }

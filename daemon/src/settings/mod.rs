@@ -73,6 +73,7 @@ impl Schema {
                 .push("there is no database to migrate; set DATABASE_URL or give --dsn".to_owned());
             return Err(Refusal::configuration(checked.problems.join("\n")));
         };
+        checked.dsn(&dsn);
         let options = bounds::store_options(dsn.expose_secret(), &limits);
         let schema = Self { database: postgres::Options { authorities, ..options }, log_level };
         checked.into_result(schema)
@@ -141,7 +142,7 @@ impl Config {
             tokens: checked.tokens(tokens, mode),
             keys: checked.keys(keys, durable),
             log_level: checked.log_level(log_level),
-            database_url: database_url.map(SecretString::from),
+            database_url: checked.database_url(database_url),
             database_ca_file,
             signer: checked.signer(signing_key, durable),
             peers: checked.peers(peers),
@@ -158,16 +159,6 @@ impl Config {
 impl Config {
     /// Adds what is allowed and should not last.
     fn warned(mut self) -> Self {
-        for token in &self.tokens {
-            let length = token.token.expose_secret().len();
-            if length < tokens::SHORTEST && self.mode == Mode::Serve {
-                let id = &token.id;
-                self.warnings.push(format!(
-                    "the token of {id} has {length} letters and can be guessed; give it {} or more",
-                    tokens::SHORTEST
-                ));
-            }
-        }
         if self.signer.as_ref().is_some_and(Signer::is_placeholder) {
             self.warnings.push(format!("{}: {PLACEHOLDER}", named::RANDOM_SIGNING_KEY.environment));
         }
@@ -213,6 +204,18 @@ impl Checked {
         text
     }
 
+    fn database_url(&mut self, text: Option<String>) -> Option<SecretString> {
+        let dsn = text.map(SecretString::from)?;
+        self.dsn(&dsn);
+        Some(dsn)
+    }
+
+    fn dsn(&mut self, dsn: &SecretString) {
+        if let Err(fault) = postgres::check_dsn(dsn) {
+            self.problems.push(format!("database_url: {}", fault.detail));
+        }
+    }
+
     fn tokens(&mut self, text: Option<String>, mode: Mode) -> Vec<OperatorToken> {
         match tokens::parse(&text.unwrap_or_default()) {
             Ok(tokens) if tokens.is_empty() && mode == Mode::Serve => {
@@ -223,7 +226,13 @@ impl Checked {
                 );
                 Vec::new()
             }
-            Ok(tokens) => tokens,
+            Ok(tokens) => {
+                let weak = tokens.iter().filter(|_| mode == Mode::Serve).filter_map(OperatorToken::weakness);
+                self.problems.extend(weak.map(|weakness| {
+                    format!("api_tokens: {weakness}; give it long random words (openssl rand -hex 24)")
+                }));
+                tokens
+            }
             Err(problem) => {
                 self.problems.push(format!("api_tokens: {problem}"));
                 Vec::new()

@@ -1,9 +1,10 @@
 //! The operators' tokens: `alice:TOKEN,TOKEN`.
 
 use secrecy::{ExposeSecret, SecretString};
+use sl_store::guess::is_placeholder;
 
 /// What is shorter can be guessed.
-pub const SHORTEST: usize = 16;
+const SHORTEST: usize = 16;
 
 /// One operator's token.
 #[derive(Clone, Debug)]
@@ -46,6 +47,21 @@ fn one(position: usize, item: &str) -> Result<OperatorToken, String> {
         return Err(format!("token {position} is empty"));
     }
     Ok(OperatorToken { id, token: SecretString::from(token) })
+}
+
+impl OperatorToken {
+    /// Why it can be guessed, if it can.
+    #[must_use]
+    pub fn weakness(&self) -> Option<String> {
+        let (id, token) = (&self.id, self.token.expose_secret());
+        if token.len() < SHORTEST {
+            return Some(format!(
+                "the token of {id} has {} letters instead of {SHORTEST} or more",
+                token.len()
+            ));
+        }
+        is_placeholder(token.as_bytes()).then(|| format!("the token of {id} is a placeholder, not random"))
+    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use sl_store::testing::postgres::Database;
+use serde_json::json;
+use sl_store::{KeyRing, testing::postgres::Database};
 
 use crate::world::{
     KEY, on_threads,
     process::{Daemon, command, resident},
+    text,
 };
 
 fn refused(variables: &[(&str, &str)]) -> String {
@@ -29,6 +31,26 @@ fn postgres_without_a_good_key_is_refused_with_what_to_do() {
         assert!(said.contains("SECRET_ENCRYPTION_KEY") && said.contains("openssl rand"), "{said}");
         assert!(!key.is_some_and(|key| key.len() > 8 && said.contains(key)), "{said}");
     }
+}
+
+#[test]
+fn a_key_that_opens_nothing_of_the_database_is_refused_by_its_id() {
+    on_threads(async {
+        let database = Database::empty().await;
+        let dsn = database.dsn();
+        let start = |key| [("DATABASE_URL", dsn.as_str()), ("SECRET_ENCRYPTION_KEY", key)];
+        let daemon = Daemon::start(&start(KEY));
+        let account = daemon.client().post("/accounts", &json!({"owner": "ada"})).await.expect(201);
+        let secrets = format!("/accounts/{}/secrets", text(&account, "id"));
+        daemon.client().post(&secrets, &json!({"name": "K", "value": "hunter2!"})).await.expect(201);
+        let other = "2c7e9b04f1a86d35e0b7c4922f6d18a53b90e4c7d2815f6a0e9d3c48b7165fa2";
+        let said = refused(&start(other));
+        let ids = [KEY, other].map(|key| KeyRing::parse("k", key).expect("a key").key_ids().remove(0));
+        assert!(ids.iter().all(|id| said.contains(id)) && said.contains("SECRET_ENCRYPTION_KEY"), "{said}");
+        assert!(!said.contains(KEY) && !said.contains(other), "{said}");
+        let both = format!("{other},{KEY}");
+        Daemon::start(&start(&both)).client().get("/readyz").await.expect(200);
+    });
 }
 
 #[test]

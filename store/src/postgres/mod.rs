@@ -44,7 +44,7 @@ use uuid::Uuid;
 use self::{gather::Asked, hints::Hints, lane::Pending};
 pub use self::{
     migrate::{all as migrations, migrate, pending as pending_migrations},
-    options::Options,
+    options::{Options, check_dsn},
 };
 use crate::{
     Backend, Batch, BoxFuture, Chance, Claim, Code, Event, EventQuery, Fault, Filter, Health, Hint, Key,

@@ -59,10 +59,7 @@ impl Options {
 
     /// The driver's form of the connection string, with every bound that the server keeps.
     pub(super) fn config(&self) -> Result<Config, Fault> {
-        let mut config: Config = self.dsn.expose_secret().parse().map_err(|error| {
-            let what = "the database's connection string cannot be read";
-            Fault::new(Code::Invalid, what).because(error)
-        })?;
+        let mut config = read(&self.dsn)?;
         config.ssl_mode(tls::mode(config.get_ssl_mode(), self.authorities.is_some()));
         let mut settings = config.get_options().map(str::to_owned).unwrap_or_default();
         for (name, bound) in [
@@ -81,6 +78,64 @@ impl Options {
         Ok(config)
     }
 }
+
+/// Refuses a connection string that cannot be read, without connecting.
+///
+/// # Errors
+/// [`Code::Invalid`] saying which part is wrong; what stands there is not repeated.
+pub fn check_dsn(dsn: &SecretString) -> Result<(), Fault> {
+    read(dsn).map(drop)
+}
+
+fn read(dsn: &SecretString) -> Result<Config, Fault> {
+    let text = dsn.expose_secret();
+    let refused = |why: &str| {
+        Fault::new(Code::Invalid, format!("the database's connection string cannot be read: {why}"))
+    };
+    if text.contains("://") && !["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme))
+    {
+        return Err(refused("it begins with another scheme than postgres:// or postgresql://"));
+    }
+    text.parse::<Config>().map_err(|error| refused(&unread(text, &error)))
+}
+
+/// Which part the driver could not read. Of its words only those are taken that repeat nothing of the text, as a slip in
+/// a password can make any of it look like an option.
+fn unread(text: &str, error: &tokio_postgres::Error) -> String {
+    let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let named = |prefix: &str| why.strip_prefix(prefix).map(|name| name.trim_matches('`'));
+    match (named("invalid value for option "), named("unknown option ")) {
+        (Some("sslmode"), _) if text.contains("verify-") => {
+            "`sslmode` is disable, prefer or require; require proves the host, as verify-full does elsewhere"
+                .to_owned()
+        }
+        (Some("sslmode"), _) => "`sslmode` is disable, prefer or require".to_owned(),
+        (Some(option), _) => format!("the value of `{option}` is none that it can have"),
+        (_, Some(option)) if FOREIGN.contains(&option) => {
+            format!("`{option}` is an option of other clients and not known here")
+        }
+        (_, Some(_)) => "it has an option that is not known".to_owned(),
+        _ if why.contains("EOF") || why.contains("unterminated") => "it ends too early".to_owned(),
+        _ => "it has neither the form postgres://user:password@host:port/database nor host=... dbname=..."
+            .to_owned(),
+    }
+}
+
+/// Options of libpq that the driver does not know.
+const FOREIGN: [&str; 12] = [
+    "gssencmode",
+    "krbsrvname",
+    "passfile",
+    "requirepeer",
+    "requiressl",
+    "service",
+    "sslcert",
+    "sslcompression",
+    "sslcrl",
+    "sslkey",
+    "sslpassword",
+    "sslrootcert",
+];
 
 /// Every statement here goes by an index and is planned once per connection; a plan made while a table was empty must
 /// not be a scan when it is full.

@@ -36,7 +36,8 @@ pub struct Resolved {
 /// The values of these secrets as they are in force: one look-up for all of them.
 ///
 /// # Errors
-/// [`Code::NotFound`] naming every secret that does not exist; [`Code::Integrity`] where a value does not open.
+/// [`Code::NotFound`] naming every secret that does not exist; [`Code::Integrity`] where a value does not open,
+/// [`Code::Unavailable`] where this daemon has not the root key of one.
 pub async fn resolve(
     core: &Core,
     account: Uuid,
@@ -56,7 +57,7 @@ pub async fn resolve(
     let mut told = Vec::new();
     for name in names {
         let Some(secret) = found.get(&rules::name_key(name)) else { continue };
-        let value = secret.place(secret.active).open(core, &secret.envelope).await?;
+        let value = secret.place(secret.active).open(core, &secret.key_id, &secret.envelope).await?;
         values.insert(name.clone(), value);
         told.push(json!({"name": secret.name, "version": secret.active}));
     }

@@ -188,7 +188,7 @@ async fn resealed<E: Carrier>(core: &Core, mut row: E) -> Result<Option<Write>, 
     let Some((name_key, secret, number)) = row.place(core).await? else { return Ok(None) };
     let place = Place { account: head.account_id, secret, name_key: &name_key, number };
     let (key_id, envelope) = row.sealed();
-    let fresh = match place.reseal(core, envelope).await {
+    let fresh = match place.reseal(core, key_id, envelope).await {
         Ok(fresh) => fresh,
         Err(fault) if fault.code == Code::Integrity => return Ok(None),
         Err(fault) => return Err(fault),

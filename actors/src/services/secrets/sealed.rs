@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use sl_store::{Batch, Fault, NewEvent};
+use sl_store::{Batch, Code, Fault, NewEvent};
 use uuid::Uuid;
 
 use crate::Core;
@@ -38,23 +38,26 @@ impl Place<'_> {
         Sealed { key_id, envelope }
     }
 
-    /// Opens a value; one that does not open is told in the event log.
-    pub async fn open(self, core: &Core, envelope: &[u8]) -> Result<SecretString, Fault> {
-        let opened = core.keys.open(self.account, &self.context(), envelope);
+    /// Opens a value that is kept as sealed under a key; one that is broken is told in the event log, and one whose key is
+    /// not in the ring is [`Code::Unavailable`] here.
+    pub async fn open(self, core: &Core, key_id: &str, envelope: &[u8]) -> Result<SecretString, Fault> {
+        let opened = core.keys.open_under(key_id, self.account, &self.context(), envelope);
         let opened = opened.and_then(|bytes| {
             std::str::from_utf8(&bytes)
                 .map(SecretString::from)
                 .map_err(|_| Fault::internal("a secret is not text"))
         });
-        if let Err(fault) = &opened {
+        if let Err(fault) = &opened
+            && fault.code != Code::Unavailable
+        {
             self.tell(core, fault).await;
         }
         opened
     }
 
     /// Seals again under the current key.
-    pub async fn reseal(self, core: &Core, envelope: &[u8]) -> Result<Sealed, Fault> {
-        let value = self.open(core, envelope).await?;
+    pub async fn reseal(self, core: &Core, key_id: &str, envelope: &[u8]) -> Result<Sealed, Fault> {
+        let value = self.open(core, key_id, envelope).await?;
         Ok(self.seal(core, &value))
     }
 
