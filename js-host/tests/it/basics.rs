@@ -153,6 +153,21 @@ fn a_function_may_keep_its_context() {
 }
 
 #[test]
+fn a_kept_context_is_left_when_a_secret_is_another() {
+    let mut host = Host::spawn();
+    let source = "let client, count = 0;
+        export default (params, { secrets }) => ({ count: ++count, client: client ??= secrets.KEY + '!' });";
+    let outputs = ["old", "old", "new", "old"].map(|key| {
+        let mut run = host.ask(source);
+        run.options.keep_context = true;
+        run.secrets.0.insert("KEY".to_owned(), key.to_owned());
+        host.perform(run).output().to_owned()
+    });
+    let told = |count, client| format!("{{\"count\":{count},\"client\":\"{client}!\"}}");
+    assert_eq!(outputs, [told(1, "old"), told(2, "old"), told(1, "new"), told(1, "old")]);
+}
+
+#[test]
 fn a_kept_context_is_given_up_when_its_run_is_stopped() {
     let mut host = Host::spawn();
     let source = "let count = 0; export default (params) => { count++; if (params.loop) for (;;); return { count }; };";
