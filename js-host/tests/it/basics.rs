@@ -304,6 +304,22 @@ fn usage_is_told() {
     assert!(heavy.done.usage.heap_peak_bytes > usage.heap_peak_bytes + 3_000_000, "{heavy:?}");
 }
 
+#[test]
+fn a_run_whose_process_dies_of_memory_tells_what_it_took() {
+    let burn = "let n = 0; for (const until = Date.now() + 60; Date.now() < until;) n++;";
+    let grow = ["const all = []; for (;;) all.push({});", "'a'.repeat(2 ** 28).split('');"];
+    for grow in grow {
+        let mut host = Host::spawn();
+        let mut run = host.ask(&format!("() => {{ {burn} {grow} }}"));
+        run.limits.heap_bytes = 16 << 20;
+        run.limits.cpu = Duration::from_secs(5);
+        let outcome = host.try_perform(run, &mut |request| panic!("{request:?}"));
+        let Some(done) = outcome.map(|outcome| outcome.done) else { continue };
+        assert_eq!(done.ending.code(), Some("memory_limit"), "{done:?}");
+        assert!(done.usage.cpu >= Duration::from_millis(30), "{grow}: {:?}", done.usage);
+    }
+}
+
 /// Runs a source under changed limits; the one that ended it.
 fn limit_hit(host: &mut Host, source: &str, change: fn(&mut RunLimits)) -> LimitHit {
     let mut run = host.ask(source);
