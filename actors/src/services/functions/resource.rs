@@ -98,6 +98,8 @@ pub struct FunctionView {
     pub name: String,
     /// What it is for.
     pub description: String,
+    /// `active`, or `paused` while a pause holds its runs back.
+    pub status: &'static str,
     /// Its source; left out of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -225,6 +227,7 @@ impl Resource for Function {
             account_id: self.head.account_id,
             name,
             description,
+            status: "active",
             source: self.source.as_deref().map(str::to_owned),
             secrets,
             limits,
@@ -233,6 +236,10 @@ impl Resource for Function {
             created_at: self.head.created_at,
             updated_at: self.head.updated_at,
         }
+    }
+
+    fn pausable(view: &mut FunctionView) -> Option<(&'static str, &mut &'static str)> {
+        Some((executions::DUTY, &mut view.status))
     }
 
     fn conditions(filters: FunctionFilters) -> Result<Vec<Filter>, Fault> {
