@@ -71,12 +71,6 @@ pub(super) async fn begin(tenant: &Tenant, beginning: Beginning) -> Result<Execu
     Ok(view)
 }
 
-/// An execution as it is answered now, with the status of that answer.
-pub(crate) async fn as_it_stands(core: &Core, key: Key) -> Result<(u16, ExecutionView), Fault> {
-    let view = core.store.get::<Execution>(key).await?.view()?;
-    Ok((view.answered_as(), view))
-}
-
 /// Runs it in the task of the request. What outlasts the wait goes on in a task of its own.
 async fn run_now(
     tenant: &Tenant,

@@ -35,6 +35,7 @@ mod outcome;
 pub(super) mod params;
 mod pending;
 mod perform;
+mod promise;
 mod record;
 mod retention;
 mod room;
@@ -63,7 +64,7 @@ pub use self::{
         ParamError, SignatureView, StackFrame,
     },
 };
-pub(crate) use self::{flow::as_it_stands, record::cancel_queued};
+pub(crate) use self::record::cancel_queued;
 use super::Service;
 use crate::settings::Setting;
 
@@ -184,5 +185,6 @@ pub const SERVICE: Service = Service {
     uses: Some(retention::uses),
     duties: |_| vec![Arc::new(Executions), Arc::new(Actions), Arc::new(Retention)],
     explain: Some(explain::explain),
+    promised: Some(promise::promised),
     ..Service::NOTHING
 };
