@@ -381,12 +381,13 @@ impl Session {
         End::Recorded(Box::new(view))
     }
 
-    fn unrecorded(&self, fault: Fault) -> End {
+    pub(super) fn unrecorded(&self, fault: Fault) -> End {
         let head = &self.execution.head;
         if self.hold.is_some() && matches!(fault.code, Code::FenceLost | Code::Conflict) {
-            tracing::info!(
+            self.core.metrics.executions_lost.with_label_values(&["run"]).inc();
+            tracing::warn!(
                 account_id = %head.account_id, execution_id = %head.id, %fault,
-                "A stale outcome was refused"
+                "A stale outcome was refused: the run was somebody else's by then"
             );
             return End::Lost;
         }

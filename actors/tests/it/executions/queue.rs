@@ -11,12 +11,12 @@ use sl_actors::{
     sandbox::{HostProgram, Sandbox, SandboxLimits},
     services::{
         dead_letters::{DeadLetter, RedriveDeadLetter},
-        executions::{Execution, ExecutionView, PERSIST_AFTER, QUEUE, Status},
+        executions::{ExecutionView, PERSIST_AFTER, QUEUE, Status},
         functions::{AmendFunction, Function},
     },
     why::Why,
 };
-use sl_store::{Key, Query};
+use sl_store::Query;
 use uuid::Uuid;
 
 use crate::{
@@ -32,7 +32,6 @@ on_both! {
     the_version_is_that_of_the_moment_of_asking
     executions_of_a_removed_function_are_cancelled
     another_daemon_performs_what_a_dead_one_began
-    a_daemon_that_drains_hands_its_runs_over
     what_no_host_can_be_had_for_ends_as_a_dead_letter_and_can_be_redriven
     the_queue_is_bounded
 }
@@ -52,11 +51,13 @@ async fn an_execution_that_is_not_waited_for_runs_from_the_queue(ground: Ground)
 
 async fn pause(shop: &Workshop, function: Uuid) {
     let new = NewPause { reason: "maintenance".to_owned(), until: None };
-    shop.perform(PauseWork { target: Target::Entity(function), new }).await.unwrap();
+    shop.perform(PauseWork { target: Target::of::<Function>(function), new }).await.unwrap();
 }
 
 async fn resume(shop: &Workshop, function: Uuid, missed: Missed) {
-    shop.perform(ResumeWork { target: Target::Entity(function), how: Resume { missed } }).await.unwrap();
+    shop.perform(ResumeWork { target: Target::of::<Function>(function), how: Resume { missed } })
+        .await
+        .unwrap();
 }
 
 async fn a_paused_function_s_executions_wait_until_it_is_resumed(ground: Ground) {
