@@ -3,8 +3,8 @@
 //!
 //! An execution has its effect before it is answered, for it may be waited for. The batch that begins it has a promise,
 //! which names it, and the answer takes the promise's place as it is given. A repeat that finds a promise is refused
-//! while this daemon answers the first request; where nobody here does, that answer is somebody else's or lost, and the
-//! execution is told as it stands.
+//! while the first request is answered, here or by another daemon; where that answer is lost, the execution is told as it
+//! stands. Which of the two it is, the service says whose thing the promise names.
 //!
 //! A refusal for what a request found (there is none of it, its state or a rule does not allow it) is an answer as well and
 //! is stored on its own, so that a repeat does not do later what the first one could not; a corrected request may have its
@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use sl_store::{Batch, Cell, Cells, Code, Column, Entity, Expect, Fault, Head, Key, Kind, Row, Table, Write};
 use uuid::Uuid;
 
-use crate::{Core, sealed::Sealed, services::executions, settings::Setting};
+use crate::{Core, sealed::Sealed, services, settings::Setting};
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Setting = Setting::millis(
@@ -156,6 +156,15 @@ pub struct Stored {
     pub body: Vec<u8>,
 }
 
+/// How something stands that a key was promised an answer about.
+#[derive(Debug)]
+pub enum Standing {
+    /// Another daemon may yet give the answer.
+    Owed,
+    /// Nobody will: it is answered as it stands.
+    Known(Stored),
+}
+
 /// What a request with a key meets.
 #[derive(Debug)]
 pub enum Admission {
@@ -229,9 +238,15 @@ async fn replay(
     let key = record.head.key();
     let body = record.body.open(core, IdempotencyRecord::TABLE, key)?;
     if record.status == PROMISED {
-        let execution = Uuid::from_slice(&body).map_err(Fault::internal)?;
-        let (status, view) = executions::as_it_stands(core, Key::new(key.account, execution)).await?;
-        return Ok(Stored { status, body: serde_json::to_vec(&view).map_err(Fault::internal)? });
+        let subject = Key::new(key.account, Uuid::from_slice(&body).map_err(Fault::internal)?);
+        for promised in services::ALL.iter().filter_map(|service| service.promised) {
+            match promised(core, subject, record.head.created_at).await? {
+                Some(Standing::Known(answer)) => return Ok(answer),
+                Some(Standing::Owed) => return Err(in_flight()),
+                None => {}
+            }
+        }
+        return Err(Fault::not_found("answer to this key"));
     }
     Ok(Stored { status: u16::try_from(record.status).unwrap_or(200), body: body.to_vec() })
 }

@@ -22,6 +22,8 @@ pub struct Metrics {
     pub start_delay_seconds: HistogramVec,
     /// Ended executions by status.
     pub executions: IntCounterVec,
+    /// Outcomes of executions that were refused because the lease had been lost, by part: `run`, `actions`.
+    pub executions_lost: IntCounterVec,
     /// Performed Devpack actions by kind and status.
     pub actions: IntCounterVec,
     /// Seconds an execution took, queueing left out.
@@ -65,6 +67,11 @@ impl Metrics {
                 &["duty"],
             ),
             executions: counter("executions_total", "Ended executions.", &["status"]),
+            executions_lost: counter(
+                "executions_lost_total",
+                "Outcomes of executions that were refused because the lease had been lost.",
+                &["part"],
+            ),
             actions: counter("actions_total", "Performed Devpack actions.", &["type", "status"]),
             execution_seconds: histogram("execution_seconds", "Seconds an execution ran.", &["status"]),
             refusals: counter(

@@ -159,6 +159,7 @@ impl Mirror {
         *self.stopped.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(stopped);
         if accounts_changed {
             self.touch_accounts();
+            core.executions.stage.forsake(|account| self.is_deleting(account));
         }
         if changed {
             core.bells.ring_all();

@@ -113,8 +113,14 @@ impl Runtime {
         })
     }
 
+    /// Has everybody answered who waits for the end of an execution, as if the wait had run out. The executions go on.
+    pub fn end_waits(&self) {
+        self.core.executions.closing.cancel();
+    }
+
     /// Lets running work finish for as long as `within`, gives back the rest, and stops the tree.
     pub async fn drain(&self, within: Duration) {
+        self.end_waits();
         tokio::join!(self.core.bells.drain(within), self.core.executions.stage.drain(within));
         self.core.sandbox.drain(Duration::from_secs(1)).await;
         if self.root.cast(SupervisorMessage::Stop).is_ok()

@@ -16,9 +16,6 @@ pub struct Reading {
     pub depth: usize,
     /// Whether it must be an object: serde would read a struct from an array as well.
     pub object: bool,
-    /// Whether what is null is absent, where nothing else can be meant by it: in what makes a thing or asks for something.
-    /// In a change it says what is to be cleared.
-    pub nulls: bool,
 }
 
 /// Reads a body by what its proof says.
@@ -40,7 +37,7 @@ pub fn read<T: DeserializeOwned>(body: &[u8], reading: Reading) -> Result<T, Fau
         return Err(Fault::field("", "type", "the body must be an object"));
     }
     T::deserialize(Strict(&mut serde_json::Deserializer::from_slice(body)))
-        .or_else(|_| at_second_sight(body, reading.nulls).ok_or_else(|| misfit::<T>(body)))
+        .or_else(|_| with_whole_numbers(body).ok_or_else(|| misfit::<T>(body)))
 }
 
 /// Reads a body that need not be JSON unless whoever sends it says that it is: what is none is a text.
@@ -60,30 +57,11 @@ pub fn read_or_text(body: &[u8], is_said_json: bool, reading: Reading) -> Result
     text.map(Value::from).ok_or_else(neither)
 }
 
-/// Reads a body once more with each whole number as such, however it is written (`3.0` is an integer, JSON Schema, 6.1.1),
-/// and, where `nulls` says so, without what is null and may not be.
-fn at_second_sight<T: DeserializeOwned>(body: &[u8], nulls: bool) -> Option<T> {
-    /// A body with more of them than any type has fields is not read any better.
-    const MOST_NULLS: usize = 64;
+/// Reads a body once more with each whole number as such, however it is written: `3.0` is an integer (JSON Schema, 6.1.1).
+fn with_whole_numbers<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     let mut value: Value = serde_json::from_slice(body).ok()?;
     make_whole(&mut value);
-    for _ in 0..=MOST_NULLS {
-        match serde_path_to_error::deserialize::<_, T>(Strict(value.clone())) {
-            Ok(read) => return Some(read),
-            Err(error) if nulls => take_null(&mut value, &pointer::of(error.path(), None))?,
-            Err(_) => return None,
-        }
-    }
-    None
-}
-
-/// Takes a member away that is null; none where there is no such.
-fn take_null(value: &mut Value, pointer: &str) -> Option<()> {
-    let (place, _) = pointer.rsplit_once('/')?;
-    value.pointer(pointer).filter(|member| member.is_null())?;
-    let members = value.pointer_mut(place)?.as_object_mut()?;
-    let name = pointer.rsplit('/').next()?.replace("~1", "/").replace("~0", "~");
-    members.remove(&name).map(drop)
+    T::deserialize(Strict(value)).ok()
 }
 
 fn make_whole(value: &mut Value) {

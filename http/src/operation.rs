@@ -318,7 +318,7 @@ impl Draft {
             let Performer { front, account, caller, .. } = performer;
             async move {
                 let proven = front.runtime.perform(account, caller, None, seen?).await?;
-                let body = read(&proven, &received.body, json::Reading { depth, object, nulls: false })?;
+                let body = read(&proven, &received.body, json::Reading { depth, object })?;
                 Ok(performed(make(proven, body)?, |_| None))
             }
             .boxed()
@@ -385,7 +385,6 @@ impl Draft {
         let (lists, short) = (self.lists, self.short);
         let default_limit = if short { PageRequest::whole().limit } else { DEFAULT_LIMIT };
         let object = Schemas::is_object::<B>();
-        let nulls = self.method == Method::POST;
         let mut parameters = Schemas::default().parameters::<Q>().into_keys().collect::<Vec<_>>();
         if lists {
             parameters.extend(query::page_parameters(short).iter().map(|name| (*name).to_owned()));
@@ -419,7 +418,7 @@ impl Draft {
                     let page = if lists { query.page(default_limit)? } else { PageRequest::default() };
                     Ok(Input {
                         query: query.read()?,
-                        body: body_of::<B>(&received.body, json::Reading { depth, object, nulls })?,
+                        body: body_of::<B>(&received.body, json::Reading { depth, object })?,
                         caller: received.caller,
                         path: received.path,
                         page,

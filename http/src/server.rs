@@ -29,13 +29,19 @@ pub struct Service {
     pub drain_within: Duration,
 }
 
+/// So long before connections are closed whoever still waits for an execution is answered, at most.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
 /// The running server.
 #[derive(Debug)]
 pub struct Server {
+    runtime: Runtime,
     handle: ServerHandle,
     draining: CancellationToken,
     tidying: CancellationToken,
     grace: Duration,
+    /// How long after the grace connections are closed.
+    within: Duration,
     ended: JoinHandle<()>,
 }
 
@@ -48,10 +54,12 @@ pub fn serve(service: Service) -> io::Result<Server> {
     let settings = runtime.core().settings.clone();
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     let workers = config.workers.unwrap_or_else(cores);
-    let front = Front::new(runtime, config, draining.clone());
+    let front = Front::new(runtime.clone(), config, draining.clone());
     let shared = front.clone();
     let write_deadline = settings.duration(&WRITE_DEADLINE);
     let grace = settings.duration(&DRAIN_GRACE);
+    // The server counts in seconds.
+    let within = Duration::from_secs(drain_within.as_secs().max(1));
     listener.set_nonblocking(true)?;
     let server = HttpServer::new(move || {
         let front = shared.clone();
@@ -63,7 +71,7 @@ pub fn serve(service: Service) -> io::Result<Server> {
     .keep_alive(settings.duration(&KEEP_ALIVE))
     .client_request_timeout(settings.duration(&HEAD_DEADLINE))
     .max_connections(settings.size(&CONNECTIONS))
-    .shutdown_timeout(drain_within.as_secs().max(1))
+    .shutdown_timeout(within.as_secs())
     .tcp_nodelay(true)
     .disable_signals()
     .on_connect(move |connection, _| {
@@ -81,7 +89,7 @@ pub fn serve(service: Service) -> io::Result<Server> {
     });
     let tidying = CancellationToken::new();
     let _ends_with_the_server = spawn_task("http_tidy", tidy(front, tidying.clone()));
-    Ok(Server { handle, draining, tidying, grace, ended })
+    Ok(Server { runtime, handle, draining, tidying, grace, within, ended })
 }
 
 /// Lets the kernel cut a connection whose peer takes nothing for so long (`tcp(7)`, `TCP_USER_TIMEOUT`): an answer that
@@ -101,11 +109,17 @@ async fn tidy(front: Arc<Front>, until: CancellationToken) {
 
 impl Server {
     /// Stops: readiness fails and streams end; for the grace each answer closes its connection, so that no client sends
-    /// into one that is about to go; then nothing new is accepted, and what is being answered is answered.
+    /// into one that is about to go; then nothing new is accepted, and what is being answered is answered. Who waits for an
+    /// execution is told how it stands before connections are closed.
     pub async fn stop(self) {
         self.draining.cancel();
         tokio::time::sleep(self.grace).await;
-        self.handle.stop(true).await;
+        let mut stopping = std::pin::pin!(self.handle.stop(true));
+        let patience = self.within - LAST_WORD.min(self.within / 2);
+        if tokio::time::timeout(patience, stopping.as_mut()).await.is_err() {
+            self.runtime.end_waits();
+            stopping.await;
+        }
         self.tidying.cancel();
         if let Err(error) = self.ended.await {
             tracing::error!(%error, "The HTTP server did not end well");

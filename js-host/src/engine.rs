@@ -12,8 +12,8 @@ use crate::{
     watch::{Verdict, Watch},
 };
 use sl_js_protocol::{
-    CodeKey, Compile, CompileFault, Compiled, Done, Ending, Frame, LimitKind, Run, RunId, RunLimits, Source,
-    Usage,
+    CodeKey, Compile, CompileFault, Compiled, Done, Ending, Frame, LimitKind, Run, RunId, RunLimits, Secrets,
+    Source, Usage,
 };
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
@@ -40,6 +40,8 @@ pub struct Kept {
     pub realm: Realm,
     pub function: v8::Global<v8::Value>,
     pub is_module: bool,
+    /// What its runs were given; what it made of that is not for a run that is given something else.
+    pub secrets: Secrets,
 }
 
 /// What is known of a run when it is over.
@@ -178,7 +180,7 @@ impl Room {
 
     fn run(&mut self, shared: &Shared, run: &Run) -> Ending {
         if run.options.keep_context
-            && let Some(kept) = self.kept.remove(&run.code)
+            && let Some(kept) = self.kept.remove(&run.code).filter(|kept| kept.secrets == run.secrets)
         {
             return self.run_kept(shared, run, kept);
         }
@@ -189,7 +191,8 @@ impl Room {
         let Some(realm) = self.fresh() else { return Ending::Cancelled };
         let (ending, function) = run::first(&mut self.isolate, &realm, shared, run, &code);
         if let (true, Some((function, is_module))) = (run.options.keep_context, function) {
-            self.keep(shared, run.code, Kept { realm, function, is_module });
+            let secrets = run.secrets.clone();
+            self.keep(shared, run.code, Kept { realm, function, is_module, secrets });
         }
         ending
     }

@@ -175,22 +175,24 @@ impl Watch {
     }
 
     /// Answers for a run whose process is about to die of what `verdict` makes of its heap bound, or of what it was
-    /// told before.
+    /// told before. Called by the thread that runs it.
     pub fn answer_for(&self, link: &Link, verdict: impl FnOnce(u64) -> Verdict) {
         let mut state = self.state();
         if let Some(armed) = state.armed.take() {
             let verdict = armed.verdict.map_or_else(|| verdict(armed.heap_bytes), |(first, _)| first);
-            link.try_send(&ToDaemon::Done(Box::new(last_words(&armed, verdict))));
+            link.try_send(&ToDaemon::Done(Box::new(last_words(&armed, verdict, own_cpu_time()))));
         }
     }
 }
 
-fn last_words(armed: &Armed, verdict: Verdict) -> Done {
+/// What is told of a run whose process ends with it, by the CPU clock of the thread that ran it.
+fn last_words(armed: &Armed, verdict: Verdict, cpu_now: Duration) -> Done {
+    let cpu = cpu_now.saturating_sub(armed.cpu_begun);
     Done {
         run: armed.run,
         ending: verdict.ending(Vec::new()),
         actions: Vec::new(),
-        usage: Usage { wall: armed.begun.elapsed(), ..Usage::default() },
+        usage: Usage { cpu, wall: armed.begun.elapsed(), ..Usage::default() },
         leaving: true,
     }
 }
@@ -275,7 +277,7 @@ impl Watcher {
             armed.resident_bytes > 0 && bytes > armed.resident_bytes + armed.resident_bytes / 2
         });
         if since > if memory { MEMORY_GRACE } else { GRACE } || runaway {
-            self.link.try_send(&ToDaemon::Done(Box::new(last_words(armed, verdict))));
+            self.link.try_send(&ToDaemon::Done(Box::new(last_words(armed, verdict, self.clock.now()))));
             exit::now(0);
         }
     }

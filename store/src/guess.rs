@@ -35,7 +35,7 @@ const DIFFERENT: usize = 8;
 pub fn is_placeholder(bytes: &[u8]) -> bool {
     let lower = bytes.to_ascii_lowercase();
     let has = |word: &&str| lower.windows(word.len()).any(|window| window == word.as_bytes());
-    WORDS.iter().any(|word| has(&word)) || is_pattern(bytes)
+    WORDS.iter().any(has) || is_pattern(bytes)
 }
 
 fn is_pattern(bytes: &[u8]) -> bool {

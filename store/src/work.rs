@@ -168,6 +168,8 @@ pub enum Settlement {
     },
     /// It was not attempted after all: due again at once, the attempt not counted.
     Release,
+    /// Its attempt was stopped before it came to an end: due again at once, the attempt counted.
+    Interrupt,
 }
 
 /// One settlement, guarded by the fence of the claim and by who made it: a database that lost its last claims in a crash

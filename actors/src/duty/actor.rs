@@ -3,10 +3,10 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::join_all};
+use futures_util::FutureExt as _;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use serde::Serialize;
-use sl_store::{Batch, Claim, Code, Fault, Key, NewWork, SYSTEM, Settle, Settlement, Work};
+use sl_store::{Batch, Claim, Code, Fault, Key, NewWork, SYSTEM, Work};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
@@ -38,6 +38,8 @@ pub(crate) enum DutyMessage {
     Drain(Duration, RpcReplyPort<()>),
     /// The time to wait is over.
     DrainDeadline,
+    /// The time that what was stopped has to end is over, too.
+    DrainOverdue,
 }
 
 /// How a duty is, in this daemon.
@@ -68,16 +70,16 @@ pub struct DutyStatus {
 
 pub(crate) struct DutyActor;
 
-struct Held {
-    account: Uuid,
-    fence: i64,
-    cancel: CancellationToken,
+pub(super) struct Held {
+    pub account: Uuid,
+    pub fence: i64,
+    pub cancel: CancellationToken,
 }
 
 pub(crate) struct DutyState {
-    core: Arc<Core>,
-    duty: Arc<dyn Duty>,
-    held: HashMap<Uuid, Held>,
+    pub(super) core: Arc<Core>,
+    pub(super) duty: Arc<dyn Duty>,
+    pub(super) held: HashMap<Uuid, Held>,
     after_account: Option<Uuid>,
     bell: Bell,
     timer: u64,
@@ -88,7 +90,7 @@ pub(crate) struct DutyState {
     left_some: bool,
     /// Whether something may be due that no look has seen yet.
     behind: bool,
-    draining: Option<Vec<RpcReplyPort<()>>>,
+    pub(super) draining: Option<Vec<RpcReplyPort<()>>>,
 }
 
 impl DutyState {
@@ -288,40 +290,12 @@ impl DutyState {
         }
     }
 
-    /// Releases what is still performed, so that another daemon can take it at once. A cancelled attempt that ends all the
-    /// same is refused by the fence of whoever took it.
-    async fn give_back(&mut self) {
-        let store = &self.core.store;
-        let released = self.held.drain().map(|(id, held)| {
-            held.cancel.cancel();
-            let mut batch = Batch::new();
-            let settlement = Settlement::Release;
-            let holder = Some(self.core.daemon_id);
-            batch.settle(Settle { id, account: held.account, fence: held.fence, holder, settlement });
-            store.commit(batch)
-        });
-        for fault in join_all(released).await.into_iter().filter_map(Result::err) {
-            tracing::warn!(duty = self.duty.name(), %fault, "A lease could not be given back; it will run out");
-        }
-        self.answer_drain();
-    }
-
     fn settled(&mut self, id: Uuid, verdict: Verdict, error: Option<String>) {
         self.held.remove(&id);
         self.last_error = error.or_else(|| self.last_error.take());
         *self.counts.entry(verdict.as_str()).or_default() += 1;
         self.core.metrics.attempts.with_label_values(&[self.duty.name(), verdict.as_str()]).inc();
         self.answer_drain();
-    }
-
-    fn answer_drain(&mut self) {
-        if self.held.is_empty()
-            && let Some(waiting) = &mut self.draining
-        {
-            for reply in waiting.drain(..) {
-                let _gave_up_waiting = reply.send(());
-            }
-        }
     }
 
     fn count(&self, verdict: Verdict) -> u64 {
@@ -487,7 +461,8 @@ impl Actor for DutyActor {
                 state.answer_drain();
                 myself.send_after(within, || DutyMessage::DrainDeadline);
             }
-            DutyMessage::DrainDeadline => state.give_back().await,
+            DutyMessage::DrainDeadline => state.stop(&myself),
+            DutyMessage::DrainOverdue => state.give_back().await,
         }
         state.tell_room();
         Ok(())

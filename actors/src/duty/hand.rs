@@ -2,7 +2,8 @@
 //! has room for it, instead of being looked for.
 //!
 //! The item is added under a lease of this daemon, so that everybody sees it as claimed. The duty's actor judges it as it
-//! judges what it looks for, and gives back what it may not begin. If the daemon dies in between, the lease runs out.
+//! judges what it looks for, and gives back what it may not begin. If the daemon dies in between, the lease runs out. What a
+//! pause holds back is not handed over: a resume decides about what waits, and must find it waiting.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +16,7 @@ use std::{
 use sl_store::{Batch, Code, Fault, Lease, Work};
 
 use super::{Bell, DutyMessage, LEASE};
-use crate::{Core, supervisor::spawn_task};
+use crate::{Core, mirror::Around, supervisor::spawn_task};
 
 /// The room of a duty.
 #[derive(Debug, Default)]
@@ -100,6 +101,11 @@ impl Core {
         let (mut handed, mut woken) = (Vec::new(), BTreeSet::new());
         let now = self.clock.now();
         for item in batch.work.iter_mut().filter(|item| item.lease.is_none() && item.due_at <= now) {
+            let around = Around { duty: item.duty, account: item.account, gates: item.gate.as_slice() };
+            if !self.mirror.holding(around, now).is_empty() {
+                // It waits where a resume finds it, which then wakes the duty.
+                continue;
+            }
             let room = self.bells.of(item.duty).and_then(|bell| Some((bell.places.promise()?, bell)));
             let Some((promise, bell)) = room else {
                 woken.insert(item.duty);

@@ -6,6 +6,7 @@
 //! dead letters, fairness between accounts, metrics and drain come for every duty from that one place.
 
 mod actor;
+mod drain;
 mod hand;
 mod settle;
 

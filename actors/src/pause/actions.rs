@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sl_store::{Batch, Code, Fault, Head, Key, NewEvent, Query, SYSTEM};
+use sl_store::{Batch, Code, Entity, Fault, Head, Key, NewEvent, Query, SYSTEM, Table};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::{
     action::{Action, Order, Tenant},
     check::Check,
     page::{Page, PageRequest},
-    why,
+    patch::or_usual,
 };
 
 pub(super) const SERVICE: &str = "pauses";
@@ -30,8 +30,8 @@ pub enum Target {
     Duty(String),
     /// The account the action is run for.
     Account,
-    /// One thing of the account the action is run for: a function, a job.
-    Entity(Uuid),
+    /// One thing of the account the action is run for, by its table and its id: a function, a job.
+    Entity(&'static Table, Uuid),
 }
 
 /// What a pause says.
@@ -39,8 +39,8 @@ pub enum Target {
 #[serde(deny_unknown_fields)]
 pub struct NewPause {
     /// Why, up to 500 characters.
-    #[serde(default)]
-    #[schema(max_length = 500)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<String>, max_length = 500)]
     pub reason: String,
     /// Until when (RFC 3339); absent: until somebody resumes.
     #[serde(default)]
@@ -92,6 +92,12 @@ impl Pause {
 }
 
 impl Target {
+    /// The thing of this kind that has this id.
+    #[must_use]
+    pub const fn of<E: Entity>(id: Uuid) -> Self {
+        Self::Entity(E::TABLE, id)
+    }
+
     /// Scope and target of the pause's row, once it is clear that the target exists and is the caller's to pause.
     pub(super) async fn resolve(&self, tenant: &Tenant) -> Result<(PauseScope, String), Fault> {
         let of_system = matches!(self, Self::System | Self::Duty(_));
@@ -111,10 +117,9 @@ impl Target {
                 None => Err(Fault::not_found("duty")),
             },
             Self::Account => Ok((PauseScope::Account, tenant.account_id.to_string())),
-            Self::Entity(id) => {
-                why::locate(tenant, *id)
-                    .await?
-                    .ok_or_else(|| Fault::not_found("thing that can be paused"))?;
+            Self::Entity(table, id) => {
+                let found = tenant.core.store.find_row(table, tenant.key(*id)).await?;
+                found.ok_or_else(|| Fault::not_found(table.noun))?;
                 Ok((PauseScope::Entity, Pause::entity(tenant.account_id, *id)))
             }
         }
@@ -125,7 +130,7 @@ impl Target {
         match self {
             Self::System | Self::Duty(_) => id,
             Self::Account => tenant.account_id,
-            Self::Entity(entity) => *entity,
+            Self::Entity(_, entity) => *entity,
         }
     }
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{Missed, Pause, PauseScope, Ruling, Target, actions::SERVICE};
 use crate::{
     action::{Action, Tenant},
+    patch::or_usual,
     together,
 };
 
@@ -27,7 +28,8 @@ const PAGE: usize = 200;
 pub struct Resume {
     /// What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
     /// each function or job, or none (`drop`).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<Missed>)]
     pub missed: Missed,
 }
 

@@ -37,8 +37,8 @@ pub(super) async fn run(
 ) -> Result<Report, Fault> {
     let lease = tokio::select! {
         biased;
-        lease = pool.checkout(run.account) => lease?,
         () = cancel.cancelled() => return Ok(never_begun()),
+        lease = pool.checkout(run.account) => lease?,
     };
     let (account, limits) = (run.account, run.limits.clone());
     let mut asked = Asked::new(lease, run);
@@ -50,7 +50,8 @@ pub(super) async fn run(
         Ok(done) => asked.close(account, *done, &limits),
         Err(broken) => Ending::Failed(asked.bury(account, &broken, &limits).await),
     };
-    Ok(Report { ending, logs, cpu: usage.cpu, wall, heap_peak_bytes: usage.heap_peak_bytes })
+    let (cpu, heap_peak_bytes) = (usage.cpu, usage.heap_peak_bytes);
+    Ok(Report { ending, begun: true, logs, cpu, wall, heap_peak_bytes })
 }
 
 /// See [`super::Sandbox::compile`].
@@ -204,5 +205,6 @@ fn frames(host: &mut Host, message: &ToHost) -> Result<Vec<u8>, Fault> {
 
 fn never_begun() -> Report {
     let ending = Ending::Failed(Failure::plain("cancelled", "the run was cancelled before it began"));
-    Report { ending, logs: Vec::new(), cpu: Duration::ZERO, wall: Duration::ZERO, heap_peak_bytes: 0 }
+    let nothing = Duration::ZERO;
+    Report { ending, begun: false, logs: Vec::new(), cpu: nothing, wall: nothing, heap_peak_bytes: 0 }
 }

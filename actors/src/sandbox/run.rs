@@ -81,6 +81,8 @@ pub struct QueuedAction {
 pub struct Report {
     /// How it ended.
     pub ending: Ending,
+    /// Whether it was put to a host, so that something of it may have run.
+    pub begun: bool,
     /// What it logged, in order.
     pub logs: Vec<LogLine>,
     /// CPU time as the host tells it; zero where the host died.

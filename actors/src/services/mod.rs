@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
-use sl_store::{Batch, Cell, Entity, Event, Fault, Filter, Table};
+use sl_store::{Batch, Cell, Entity, Event, Fault, Filter, Key, Table};
 use uuid::Uuid;
 
-use crate::{Core, action::Tenant, duty::Duty, settings::Setting, why::Explain};
+use crate::{Core, action::Tenant, duty::Duty, idempotency::Standing, settings::Setting, why::Explain};
 
 pub mod accounts;
 pub mod automation;
@@ -45,6 +46,11 @@ pub type Hear = for<'a> fn(&'a Arc<Core>, &'a [Event], &'a mut Batch) -> BoxFutu
 /// Counts what stands against limits of the account it is run for, besides the rows of [`Service::quotas`].
 pub type Uses = for<'a> fn(&'a Tenant) -> BoxFuture<'a, Result<Vec<(&'static Setting, u64)>, Fault>>;
 
+/// Tells how something of this id of an account stands that an idempotency key was promised an answer about, at this
+/// instant and by a daemon that is not this one; none where the service has no such thing.
+pub type Promised =
+    for<'a> fn(&'a Core, Key, DateTime<Utc>) -> BoxFuture<'a, Result<Option<Standing>, Fault>>;
+
 /// What a service is, for descriptors, limits, duties and the tests over all of them.
 #[derive(Debug)]
 pub struct Service {
@@ -78,6 +84,8 @@ pub struct Service {
     pub secret_users: Option<SecretUsers>,
     /// Tells what one of its things is and why it waits.
     pub explain: Option<Explain>,
+    /// Tells how one of its things stands that a key was promised an answer about.
+    pub promised: Option<Promised>,
     /// Refuses that an account goes of which it keeps something.
     pub keeps: Option<Keeps>,
 }
@@ -100,6 +108,7 @@ impl Service {
         listening: None,
         secret_users: None,
         explain: None,
+        promised: None,
         keeps: None,
     };
 }

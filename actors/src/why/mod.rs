@@ -22,7 +22,7 @@ use crate::{
     services::functions::Function,
 };
 
-pub(crate) use locate::locate;
+use locate::locate;
 
 /// One reason why something waits.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]

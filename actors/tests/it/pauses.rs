@@ -85,7 +85,7 @@ async fn every_level_holds_back_what_it_should(ground: Ground) {
         (SYSTEM, Target::System, 0),
         (SYSTEM, scripted(), 0),
         (ada, Target::Account, 10),
-        (ada, Target::Entity(gate), 20),
+        (ada, Target::of::<Secret>(gate), 20),
     ];
     for (whose, target, passing) in cases {
         let before = script.begun();
@@ -202,7 +202,8 @@ async fn what_is_not_there_cannot_be_paused(ground: Ground) {
     let account = world.account("Ada").await.id;
     for (whose, target) in [
         (SYSTEM, Target::Duty("nothing".to_owned())),
-        (account, Target::Entity(Uuid::from_u128(5))),
+        (account, Target::of::<Secret>(Uuid::from_u128(5))),
+        (account, Target::of::<Secret>(account)),
         (Uuid::from_u128(6), Target::Account),
     ] {
         assert_eq!(world.act(whose, pause(target)).await.unwrap_err().code, Code::NotFound);

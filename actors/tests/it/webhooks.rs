@@ -237,10 +237,10 @@ async fn one_that_fails_for_a_while_goes_on(ground: Ground) {
 
 async fn pause(shop: &Workshop, webhook: Uuid) {
     let new = NewPause { reason: "maintenance".to_owned(), until: None };
-    shop.perform(PauseWork { target: Target::Entity(webhook), new }).await.unwrap();
+    shop.perform(PauseWork { target: Target::of::<Webhook>(webhook), new }).await.unwrap();
 }
 
 async fn resume(shop: &Workshop, webhook: Uuid) {
     let how = Resume { missed: Missed::All };
-    shop.perform(ResumeWork { target: Target::Entity(webhook), how }).await.unwrap();
+    shop.perform(ResumeWork { target: Target::of::<Webhook>(webhook), how }).await.unwrap();
 }

@@ -19,6 +19,14 @@ const EFFECT: &str = "export default async (params, context) => {\n\
     return answer.status;\n\
 }";
 
+/// The same, and takes its time at the first attempt.
+const SLOW_AT_FIRST: &str = "export default async (params, context) => {\n\
+    await fetch(params.sink, { method: 'POST', body: JSON.stringify({\n\
+        key: context.executionId, attempt: context.attempt }) });\n\
+    if (context.attempt === 1) await new Promise((done) => setTimeout(done, 25000));\n\
+    return {};\n\
+}";
+
 /// What is the same for every daemon of one test.
 pub(super) struct Setting {
     pub database: Database,
@@ -35,15 +43,18 @@ impl Setting {
 
     /// Another daemon. A short lease makes the tests short; what it bounds scales with it.
     pub fn daemon(&self) -> Daemon {
-        Daemon::start(&[
-            ("DATABASE_URL", &self.dsn),
+        self.daemon_with(&[("SERVICE_LAYER_DUTIES_LEASE", "3s"), ("SERVICE_LAYER_DUTIES_HEARTBEAT", "1s")])
+    }
+
+    fn daemon_with(&self, more: &[(&str, &str)]) -> Daemon {
+        let all = [
+            ("DATABASE_URL", &*self.dsn),
             ("SECRET_ENCRYPTION_KEY", KEY),
             ("SERVICE_LAYER_EGRESS_ALLOW", &self.sink.address),
-            ("SERVICE_LAYER_DUTIES_LEASE", "3s"),
-            ("SERVICE_LAYER_DUTIES_HEARTBEAT", "1s"),
             ("SERVICE_LAYER_HTTP_TOKEN_RATE", "100000"),
             ("SERVICE_LAYER_HTTP_ACCOUNT_RATE", "100000"),
-        ])
+        ];
+        Daemon::start(&[&all, more].concat())
     }
 
     fn params(&self, rest: u64) -> Value {
@@ -170,6 +181,44 @@ fn a_drained_daemon_gives_its_work_to_the_other_at_once() {
         let held = "SELECT count(*) FROM work WHERE leased_until > now() + interval '3 seconds'";
         assert_eq!(admin.number(held).await, 0);
         all_succeeded(&second.client(), &account, &ids, Duration::from_secs(30)).await;
+    });
+}
+
+#[test]
+fn who_waits_at_a_drained_daemon_is_answered_and_the_other_begins_the_runs_anew() {
+    on_threads(async {
+        let setting = Setting::new().await;
+        // Longer than the test: nothing is taken over because a lease has run out.
+        let long = ("SERVICE_LAYER_DUTIES_LEASE", "10m");
+        let mut first = setting.daemon_with(&[long, ("SERVICE_LAYER_DAEMON_DRAIN_TIME", "4s")]);
+        let account = world::account(&first.client()).await;
+        let function = world::function(&first.client(), &account, "slow", SLOW_AT_FIRST).await;
+        let second = setting.daemon_with(&[long]);
+        let (path, params) = (format!("{function}/execute?wait=60s"), setting.params(0));
+        let (plain, keyed) = (first.client(), first.client().with_header("idempotency-key", "waits"));
+        let draining = async {
+            let began = Instant::now();
+            while setting.sink.effects().len() < 3 {
+                assert!(began.elapsed() < Duration::from_secs(20), "the runs begin");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            first.signal("TERM");
+        };
+        let waiting = [plain.post(&path, &params), keyed.post(&path, &params), plain.post(&path, &params)];
+        let (answers, ()) = tokio::join!(futures_util::future::join_all(waiting), draining);
+        let answers: Vec<Value> = answers.into_iter().map(|answer| answer.expect(202)).collect();
+        assert!(answers.iter().all(|answer| answer["status"] == "running"), "{answers:?}");
+        let status = tokio::task::block_in_place(|| first.ended(Duration::from_secs(30)));
+        assert!(status.success(), "{status}: {}", first.log());
+        let ids: Vec<String> = answers.iter().map(|answer| text(answer, "id").to_owned()).collect();
+        all_succeeded(&second.client(), &account, &ids, Duration::from_secs(15)).await;
+        for (key, calls) in setting.sink.effects() {
+            let attempts: Vec<_> = calls.iter().map(|call| &call["attempt"]).collect();
+            assert_eq!(attempts, [&json!(1), &json!(2)], "{key}");
+        }
+        let again = second.client().with_header("idempotency-key", "waits").post(&path, &params).await;
+        assert_eq!(again.header("idempotency-replayed"), Some("true"), "{again}");
+        assert_eq!(again.expect(202), answers[1], "every repeat is answered as the first was");
     });
 }
 

@@ -88,3 +88,35 @@ fn what_is_dropped_at_resume_does_not_run() {
         }
     });
 }
+
+#[test]
+fn a_pause_is_of_what_its_path_names() {
+    each_store(async |world| {
+        let account = world.account().await;
+        let path = function(&world.client, &account, "paused", "() => 1").await;
+        let id = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let new = json!({"name": "t", "scopes": ["read"]});
+        let token = world.client.post(&format!("{account}/tokens"), &new).await.expect(201);
+        let foreign = [
+            format!("{account}/functions/{}", id(&account)),
+            format!("{account}/functions/{}", text(&token, "id")),
+            format!("{account}/automation/jobs/{}", id(&path)),
+        ];
+        for one in foreign {
+            for verb in ["pause", "resume"] {
+                world.client.post(&format!("{one}/{verb}"), &json!({})).await.problem(404, "not_found");
+            }
+        }
+        let listed = world.client.get(&format!("{account}/pauses")).await.expect(200);
+        assert_eq!(listed["items"], json!([]), "{listed}");
+
+        let status = async || world.client.get(&path).await.expect(200)["status"].clone();
+        assert_eq!(status().await, "active");
+        world.client.post(&format!("{path}/pause"), &json!({})).await.expect(200);
+        assert_eq!(status().await, "paused", "as jobs show it");
+        let why = world.client.get(&format!("{account}/why/{}", id(&path))).await.expect(200);
+        assert_eq!((&why["kind"], &why["status"]), (&json!("function"), &json!("paused")), "{why}");
+        world.client.post(&format!("{path}/resume"), &json!({})).await.expect(200);
+        assert_eq!(status().await, "active");
+    });
+}

@@ -31,7 +31,7 @@ enum Kind {
     Second,
 }
 
-const READING: Reading = Reading { depth: 16, object: true, nulls: false };
+const READING: Reading = Reading { depth: 16, object: true };
 
 fn refused(body: &str) -> (Code, String, &'static str, String) {
     let fault = read::<Sample>(body.as_bytes(), READING).expect_err(body);
@@ -62,18 +62,6 @@ fn each_misfit_names_its_place_and_rule() {
     }
     assert!(refused(r#"{"name":"a","cuont":1}"#).3.contains("did you mean \"count\"?"));
     assert!(refused(r#"{"name":"a","kind":"frist"}"#).3.contains("did you mean \"first\"?"));
-}
-
-#[test]
-fn what_is_null_is_absent_where_that_is_all_it_can_mean() {
-    let reading = Reading { nulls: true, ..READING };
-    let read = |body: &str| read::<Sample>(body.as_bytes(), reading);
-    let sample =
-        read(r#"{"name":"a","count":null,"kind":null,"inner":null}"#).expect("nothing is given but a name");
-    assert_eq!((sample.count, sample.inner.len()), (0, 0));
-    read(r#"{"name":"a","count":3.0,"inner":{"x/y~":null}}"#).expect("a member of a map is absent as well");
-    let fault = read(r#"{"name":null,"count":1}"#).expect_err("a name is wanted");
-    assert_eq!((fault.fields[0].pointer.as_str(), fault.fields[0].rule), ("/name", "type"), "{fault}");
 }
 
 #[test]

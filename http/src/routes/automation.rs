@@ -67,14 +67,14 @@ fn doings() -> Vec<Operation> {
             .scope(Scope::Write)
             .with::<NewPause>()
             .action(|input: Input<(), Option<NewPause>>| {
-                Ok(pause(Target::Entity(input.id("job")?), input.body))
+                Ok(pause(Target::of::<Job>(input.id("job")?), input.body))
             }),
         operation(Method::POST, RESUME, "jobs.resume", "Resume a job")
             .told("Every slot of the pause gets its row: none of them runs, the latest does, or all do.")
             .scope(Scope::Write)
             .with::<Resume>()
             .action(|input: Input<(), Option<Resume>>| {
-                Ok(resume(Target::Entity(input.id("job")?), input.body))
+                Ok(resume(Target::of::<Job>(input.id("job")?), input.body))
             }),
         operation(Method::POST, TRIGGER, "jobs.trigger", "Run a job now")
             .told("Outside its schedule, and beside whatever runs of it.")

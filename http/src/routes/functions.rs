@@ -95,11 +95,11 @@ pub(super) fn table() -> Vec<Operation> {
             .scope(Scope::Write)
             .with::<NewPause>()
             .action(|input: Input<(), Option<NewPause>>| {
-                Ok(pause(Target::Entity(input.id("function")?), input.body))
+                Ok(pause(Target::of::<Function>(input.id("function")?), input.body))
             }),
         operation(Method::POST, RESUME, "functions.resume", "Resume a function").scope(Scope::Write).with::<Resume>().action(
             |input: Input<(), Option<Resume>>| {
-                Ok(resume(Target::Entity(input.id("function")?), input.body))
+                Ok(resume(Target::of::<Function>(input.id("function")?), input.body))
             },
         ),
     ]);

@@ -7,10 +7,11 @@ use sl_actors::{
     services::gasbank::{
         AmendGasAccount, Approve, ByHand, CancelWithdrawal, ChangePolicy, CreateGasSchedule, DecideDeposit,
         DecideWithdrawal, Deposit, EnsureGasAccount, FetchDeposit, FetchGasAccount, FetchGasSchedule,
-        FetchWithdrawal, GasAccountFilters, GasAccountView, GasScheduleFilters, GasScheduleView,
-        GasSummaryFilters, GasTransactionFilters, GasTransactionView, GasTransferView, ListGasAccounts,
-        ListGasSchedules, ListGasTransactions, NewApproval, NewDeposit, NewGasAccount, NewGasSchedule,
-        NewWithdrawal, ReadLedger, Reconcile, Reconciliation, RemoveGasSchedule, SummarizeGas, Withdraw,
+        FetchWithdrawal, GasAccount, GasAccountFilters, GasAccountView, GasSchedule, GasScheduleFilters,
+        GasScheduleView, GasSummaryFilters, GasTransactionFilters, GasTransactionView, GasTransferView,
+        ListGasAccounts, ListGasSchedules, ListGasTransactions, NewApproval, NewDeposit, NewGasAccount,
+        NewGasSchedule, NewWithdrawal, ReadLedger, Reconcile, Reconciliation, RemoveGasSchedule,
+        SummarizeGas, Withdraw,
     },
 };
 
@@ -78,13 +79,13 @@ fn accounts() -> Vec<Operation> {
             .scope(Scope::Write)
             .with::<NewPause>()
             .action(|input: Input<(), Option<NewPause>>| {
-                Ok(pause(Target::Entity(input.id("gas_account")?), input.body))
+                Ok(pause(Target::of::<GasAccount>(input.id("gas_account")?), input.body))
             }),
         operation(Method::POST, RESUME, "gasbank.resume", "Resume the settling of a gas account")
             .scope(Scope::Write)
             .with::<Resume>()
             .action(|input: Input<(), Option<Resume>>| {
-                Ok(resume(Target::Entity(input.id("gas_account")?), input.body))
+                Ok(resume(Target::of::<GasAccount>(input.id("gas_account")?), input.body))
             }),
     ]
 }
@@ -162,14 +163,14 @@ fn schedules() -> Vec<Operation> {
             .scope(Scope::Write)
             .with::<NewPause>()
             .action(|input: Input<(), Option<NewPause>>| {
-                Ok(pause(Target::Entity(input.id("gas_schedule")?), input.body))
+                Ok(pause(Target::of::<GasSchedule>(input.id("gas_schedule")?), input.body))
             }),
         operation(Method::POST, RESUME_SCHEDULE, "gasbank.schedules.resume", "Resume a recurring withdrawal")
             .told("Slots that came meanwhile are withdrawn for all the same, unless told to drop them.")
             .scope(Scope::Write)
             .with::<Resume>()
             .action(|input: Input<(), Option<Resume>>| {
-                Ok(resume(Target::Entity(input.id("gas_schedule")?), input.body))
+                Ok(resume(Target::of::<GasSchedule>(input.id("gas_schedule")?), input.body))
             }),
     ]
 }

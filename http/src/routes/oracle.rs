@@ -52,13 +52,13 @@ pub(super) fn table() -> Vec<Operation> {
             .scope(Scope::Write)
             .with::<NewPause>()
             .action(|input: Input<(), Option<NewPause>>| {
-                Ok(pause(Target::Entity(input.id("source")?), input.body))
+                Ok(pause(Target::of::<OracleSource>(input.id("source")?), input.body))
             }),
         operation(Method::POST, RESUME, "oracle.sources.resume", "Resume the asking of an oracle source")
             .scope(Scope::Write)
             .with::<Resume>()
             .action(|input: Input<(), Option<Resume>>| {
-                Ok(resume(Target::Entity(input.id("source")?), input.body))
+                Ok(resume(Target::of::<OracleSource>(input.id("source")?), input.body))
             }),
     ]);
     all.extend(requests());

@@ -54,13 +54,13 @@ pub(super) fn table() -> Vec<Operation> {
             .scope(Scope::Write)
             .with::<NewPause>()
             .action(|input: Input<(), Option<NewPause>>| {
-                Ok(pause(Target::Entity(input.id("feed")?), input.body))
+                Ok(pause(Target::of::<PriceFeed>(input.id("feed")?), input.body))
             }),
         operation(Method::POST, RESUME, "pricefeeds.resume", "Resume the refreshing of a price feed")
             .scope(Scope::Write)
             .with::<Resume>()
             .action(|input: Input<(), Option<Resume>>| {
-                Ok(resume(Target::Entity(input.id("feed")?), input.body))
+                Ok(resume(Target::of::<PriceFeed>(input.id("feed")?), input.body))
             }),
     ]);
     all

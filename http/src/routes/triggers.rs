@@ -84,13 +84,13 @@ fn doings() -> Vec<Operation> {
             .scope(Scope::Write)
             .with::<NewPause>()
             .action(|input: Input<(), Option<NewPause>>| {
-                Ok(pause(Target::Entity(input.id("trigger")?), input.body))
+                Ok(pause(Target::of::<Trigger>(input.id("trigger")?), input.body))
             }),
         operation(Method::POST, RESUME, "triggers.resume", "Resume a trigger")
             .scope(Scope::Write)
             .with::<Resume>()
             .action(|input: Input<(), Option<Resume>>| {
-                Ok(resume(Target::Entity(input.id("trigger")?), input.body))
+                Ok(resume(Target::of::<Trigger>(input.id("trigger")?), input.body))
             }),
         operation(Method::POST, ROTATE, "triggers.rotate_secret", "Give a webhook another secret")
             .told("The earlier secret holds for a time of grace.")

@@ -57,13 +57,13 @@ fn doings() -> Vec<Operation> {
             .scope(Scope::Write)
             .with::<NewPause>()
             .action(|input: Input<(), Option<NewPause>>| {
-                Ok(pause(Target::Entity(input.id("webhook")?), input.body))
+                Ok(pause(Target::of::<Webhook>(input.id("webhook")?), input.body))
             }),
         operation(Method::POST, RESUME, "webhooks.resume", "Resume a webhook")
             .scope(Scope::Write)
             .with::<Resume>()
             .action(|input: Input<(), Option<Resume>>| {
-                Ok(resume(Target::Entity(input.id("webhook")?), input.body))
+                Ok(resume(Target::of::<Webhook>(input.id("webhook")?), input.body))
             }),
         operation(Method::POST, ROTATE, "webhooks.rotate_secret", "Sign a webhook with another secret")
             .told("The earlier secret signs as well for a time of grace.")

@@ -1,9 +1,32 @@
 //! Accounts over HTTP, and with them what every operation has: tokens, problems, versions, pages.
 
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::server::{OPERATOR, send, start};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_is_absent_in_what_is_made_and_clears_in_what_is_changed() {
+    let server = start().await;
+    let made = server.post("/accounts", json!({"owner": "Ada", "metadata": null})).await;
+    assert_eq!((made.status, &made.json()["metadata"]), (StatusCode::CREATED, &json!({})));
+    let account = server.account().await;
+    let new = json!({"name": "f", "source": "() => 1", "description": null, "secrets": null, "limits": null,
+        "keep_context": null});
+    let made = server.post(&format!("{account}/functions"), new).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    let path = format!("{account}/functions/{}", made.json()["id"].as_str().expect("an id"));
+    let patch = |body: Value| send(server.request(Method::PATCH, &path, OPERATOR).json(&body));
+    let changed = patch(json!({"description": "x", "keep_context": true})).await.json();
+    assert_eq!((&changed["description"], &changed["keep_context"]), (&json!("x"), &json!(true)));
+    let cleared = patch(json!({"description": null, "keep_context": null})).await.json();
+    assert_eq!((&cleared["description"], &cleared["keep_context"]), (&json!(""), &json!(false)));
+    let paused = server.post(&format!("{path}/pause"), json!({"reason": null})).await;
+    assert_eq!(paused.status, StatusCode::OK, "{paused:?}");
+    let resumed = server.post(&format!("{path}/resume"), json!({"missed": null})).await;
+    assert_eq!(resumed.status, StatusCode::OK, "{resumed:?}");
+    server.stop().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_created_read_changed_and_listed() {

@@ -160,6 +160,21 @@ fn a_function_may_keep_its_context() {
 }
 
 #[test]
+fn a_kept_context_is_left_when_a_secret_is_another() {
+    let mut host = Host::spawn();
+    let source = "let client, count = 0;
+        export default (params, { secrets }) => ({ count: ++count, client: client ??= secrets.KEY + '!' });";
+    let outputs = ["old", "old", "new", "old"].map(|key| {
+        let mut run = host.ask(source);
+        run.options.keep_context = true;
+        run.secrets.0.insert("KEY".to_owned(), key.to_owned());
+        host.perform(run).output().to_owned()
+    });
+    let told = |count, client| format!("{{\"count\":{count},\"client\":\"{client}!\"}}");
+    assert_eq!(outputs, [told(1, "old"), told(2, "old"), told(1, "new"), told(1, "old")]);
+}
+
+#[test]
 fn a_kept_context_is_given_up_when_its_run_is_stopped() {
     let mut host = Host::spawn();
     let source = "let count = 0; export default (params) => { count++; if (params.loop) for (;;); return { count }; };";
@@ -294,6 +309,22 @@ fn usage_is_told() {
     let heavy = host
         .run("() => { const all = []; for (let i = 0; i < 3e5; i++) all.push({ i }); return all.length; }");
     assert!(heavy.done.usage.heap_peak_bytes > usage.heap_peak_bytes + 3_000_000, "{heavy:?}");
+}
+
+#[test]
+fn a_run_whose_process_dies_of_memory_tells_what_it_took() {
+    let burn = "let n = 0; for (const until = Date.now() + 60; Date.now() < until;) n++;";
+    let grow = ["const all = []; for (;;) all.push({});", "'a'.repeat(2 ** 28).split('');"];
+    for grow in grow {
+        let mut host = Host::spawn();
+        let mut run = host.ask(&format!("() => {{ {burn} {grow} }}"));
+        run.limits.heap_bytes = 16 << 20;
+        run.limits.cpu = Duration::from_secs(5);
+        let outcome = host.try_perform(run, &mut |request| panic!("{request:?}"));
+        let Some(done) = outcome.map(|outcome| outcome.done) else { continue };
+        assert_eq!(done.ending.code(), Some("memory_limit"), "{done:?}");
+        assert!(done.usage.cpu >= Duration::from_millis(30), "{grow}: {:?}", done.usage);
+    }
 }
 
 /// Runs a source under changed limits; the one that ended it.

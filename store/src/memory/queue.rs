@@ -77,6 +77,7 @@ impl Queue {
                 work.last_error = Some(error.clone());
             }
             Settlement::Release => work.attempt = (work.attempt - 1).max(0),
+            Settlement::Interrupt => {}
         }
         Ok(Some(Slot::unheld_or_held(work, now)))
     }

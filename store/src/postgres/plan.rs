@@ -173,6 +173,12 @@ const RELEASE: &str = "UPDATE work SET holder = NULL, leased_until = NULL, ready
     WHERE work.account_id = settled.account_id AND work.id = settled.id AND work.fence = settled.fence \
     AND work.holder IS NOT DISTINCT FROM settled.holder RETURNING work.duty";
 
+const INTERRUPT: &str = "UPDATE work SET holder = NULL, leased_until = NULL, ready = due_at <= clock_timestamp() \
+    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[]) \
+    AS settled (account_id, id, fence, holder) \
+    WHERE work.account_id = settled.account_id AND work.id = settled.id AND work.fence = settled.fence \
+    AND work.holder IS NOT DISTINCT FROM settled.holder RETURNING work.duty";
+
 const RETRY: &str = "UPDATE work SET holder = NULL, leased_until = NULL, \
     ready = settled.due_at <= clock_timestamp(), \
     due_at = settled.due_at, last_error = settled.error \
@@ -186,6 +192,7 @@ fn goes_by(settle: &Settle, text: &str) -> bool {
     match settle.settlement {
         Settlement::Remove => text == REMOVE,
         Settlement::Release => text == RELEASE,
+        Settlement::Interrupt => text == INTERRUPT,
         Settlement::Retry { .. } => text == RETRY,
     }
 }
@@ -194,7 +201,7 @@ fn settlements<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
     if group.iter().all(|batch| batch.settled.is_empty()) {
         return;
     }
-    for text in [REMOVE, RELEASE, RETRY] {
+    for text in [REMOVE, RELEASE, INTERRUPT, RETRY] {
         let (mut all, mut owners) = (Vec::new(), Vec::new());
         for (owner, batch) in group.iter().enumerate() {
             let before = all.len();
@@ -232,7 +239,7 @@ fn settlements<'a>(group: &'a [&'a Batch], steps: &mut Vec<Step<'a>>) {
 fn retry_of(settle: &Settle) -> Option<(DateTime<Utc>, &str)> {
     match &settle.settlement {
         Settlement::Retry { due_at, error } => Some((*due_at, error)),
-        Settlement::Remove | Settlement::Release => None,
+        Settlement::Remove | Settlement::Release | Settlement::Interrupt => None,
     }
 }
 

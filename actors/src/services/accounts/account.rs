@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     action::Tenant,
     check::Check,
-    patch::{changed, given},
+    patch::{changed, given, or_usual},
     settings::{self, Settings, Source},
 };
 
@@ -142,7 +142,8 @@ pub struct NewAccount {
     #[schema(min_length = 1, max_length = 200)]
     pub owner: String,
     /// Up to 64 notes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub metadata: BTreeMap<String, String>,
 }
 

@@ -11,6 +11,7 @@ use super::{DeadLetter, Reason};
 use crate::{
     action::{Action, Order, Tenant},
     page::{Page, PageRequest},
+    patch::or_usual,
     resource, together,
     why::Cause,
 };
@@ -68,10 +69,12 @@ pub struct LetterFilter {
 #[serde(deny_unknown_fields)]
 pub struct ManyLetters {
     /// Which.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<LetterFilter>)]
     pub filter: LetterFilter,
     /// Whether only to tell how many there are.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<bool>)]
     pub dry_run: bool,
 }
 

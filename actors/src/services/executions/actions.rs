@@ -232,7 +232,7 @@ impl Action for Cancel {
                 let status = execution.status.as_str();
                 return Err(Fault::new(Code::InvalidState, format!("the execution has ended: {status}")));
             }
-            let here = tenant.core.executions.stage.running(self.0);
+            let here = tenant.core.executions.stage.running(key);
             if let Some(live) = here {
                 live.cancel(&tenant.caller.actor);
                 // The run ends in its own time, with what it logged; only where it does not, its end is written here.
@@ -262,10 +262,10 @@ async fn withdraw(tenant: &Tenant, mut execution: Execution) -> Result<Execution
     let cancelled = outcome::plain("cancelled", format!("cancelled by {}", tenant.caller.actor));
     record::end(&tenant.core, &mut execution, (Status::Cancelled, cancelled), &mut batch)?;
     batch.withdraw(tenant.account_id, execution.head.id);
-    let id = execution.head.id;
+    let key = execution.head.key();
     let view = tenant.commit(batch, execution.view()?).await?;
     tenant.core.metrics.executions.with_label_values(&[view.status.as_str()]).inc();
-    let live = tenant.core.executions.stage.meet(id);
+    let live = tenant.core.executions.stage.meet(key);
     live.cancel(&tenant.caller.actor);
     live.over();
     Ok(view)

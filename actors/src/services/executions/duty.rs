@@ -122,8 +122,9 @@ async fn perform(core: &Arc<Core>, attempt: &Attempt) -> Result<Outcome, Fault> 
     };
     let ask = flow::ask(work.account, &ready, &settings);
     let place = tokio::select! {
-        place = core.executions.lanes.enter(ask) => place,
+        biased;
         () = attempt.cancel.cancelled() => return Ok(Outcome::Release),
+        place = core.executions.lanes.enter(ask) => place,
     };
     let around = Around { duty: DUTY, account: work.account, gates: &[execution.function_id] };
     if !core.mirror.holding(around, core.clock.now()).is_empty() {
@@ -133,7 +134,6 @@ async fn perform(core: &Arc<Core>, attempt: &Attempt) -> Result<Outcome, Fault> 
     Ok(match session.run(core.settings.duration(&PERSIST_AFTER)).await {
         End::Recorded(_) | End::Acting | End::Queued => Outcome::Settled,
         End::Lost => Outcome::Lost,
-        End::Stopped => Outcome::Release,
         End::Again(fault, batch) => Outcome::Retry(fault, batch),
         End::Unrecorded(fault) => Outcome::Retry(fault, Batch::new()),
     })
@@ -152,7 +152,7 @@ fn session(
     Session {
         core: core.clone(),
         settings,
-        live: core.executions.stage.meet(execution.head.id),
+        live: core.executions.stage.meet(execution.head.key()),
         execution,
         ready,
         hold: Some(Hold { id: work.id, fence: work.fence, own: false }),

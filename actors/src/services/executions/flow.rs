@@ -57,6 +57,7 @@ pub(super) async fn begin(tenant: &Tenant, beginning: Beginning) -> Result<Execu
     execution.request_id.clone_from(&tenant.caller.request_id);
     execution.origin.clone_from(&tenant.caller.origin);
     let core = &tenant.core;
+    let wait = if core.executions.closing.is_cancelled() { Duration::ZERO } else { wait };
     let around = Around { duty: DUTY, account: tenant.account_id, gates: &[ready.function_id] };
     let free = !wait.is_zero() && core.mirror.holding(around, tenant.now()).is_empty();
     let ask = ask(tenant.account_id, &ready, &tenant.settings);
@@ -71,12 +72,6 @@ pub(super) async fn begin(tenant: &Tenant, beginning: Beginning) -> Result<Execu
     Ok(view)
 }
 
-/// An execution as it is answered now, with the status of that answer.
-pub(crate) async fn as_it_stands(core: &Core, key: Key) -> Result<(u16, ExecutionView), Fault> {
-    let view = core.store.get::<Execution>(key).await?.view()?;
-    Ok((view.answered_as(), view))
-}
-
 /// Runs it in the task of the request. What outlasts the wait goes on in a task of its own.
 async fn run_now(
     tenant: &Tenant,
@@ -88,7 +83,7 @@ async fn run_now(
     let core = &tenant.core;
     execution.start(1, tenant.now());
     let key = execution.head.key();
-    let live = core.executions.stage.meet(key.id);
+    let live = core.executions.stage.meet(key);
     let mut session = Session {
         core: core.clone(),
         settings: tenant.settings.clone(),
@@ -110,6 +105,7 @@ async fn run_now(
         biased;
         end = &mut running => return answer(core, end, key, &live, remaining(core, began, wait)).await,
         () = core.clock.sleep(wait) => {}
+        () = core.executions.closing.cancelled() => {}
     }
     tokio::select! {
         biased;
@@ -136,9 +132,7 @@ async fn answer(
     match end {
         End::Recorded(view) => Ok(*view),
         End::Unrecorded(fault) => Err(fault),
-        End::Queued | End::Acting | End::Lost | End::Again(..) | End::Stopped => {
-            wait_for_end(core, key, live, wait).await
-        }
+        End::Queued | End::Acting | End::Lost | End::Again(..) => wait_for_end(core, key, live, wait).await,
     }
 }
 
@@ -171,14 +165,14 @@ async fn enqueue(tenant: &Tenant, execution: &Execution, mut batch: Batch) -> Re
     batch.insert(execution).enqueue(execution.work(tenant.next_id(), tenant.now()));
     room::take(core, &tenant.settings, key.account, &mut batch).await?;
     batch.event(execution.event());
-    let live = core.executions.stage.meet(key.id);
+    let live = core.executions.stage.meet(key);
     core.commit(batch).await?;
     live.stored();
     Ok(live)
 }
 
-/// The execution when it is over, or as it stands when the wait runs out. An end in this daemon is told at once; of
-/// one elsewhere only the row tells.
+/// The execution when it is over, or as it stands when the wait runs out or the daemon is about to go. An end in this
+/// daemon is told at once; of one elsewhere only the row tells.
 pub(super) async fn wait_for_end(
     core: &Core,
     key: Key,
@@ -186,16 +180,17 @@ pub(super) async fn wait_for_end(
     wait: Duration,
 ) -> Result<ExecutionView, Fault> {
     let until = core.clock.now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX / 2);
-    let mut pause = LOOK.0;
+    let (mut pause, closing) = (LOOK.0, &core.executions.closing);
     loop {
         let left = (until - core.clock.now()).to_std().unwrap_or_default();
         tokio::select! {
             biased;
             () = live.until(|progress| progress.over) => {}
             () = core.clock.sleep(pause.min(left)) => {}
+            () = closing.cancelled() => {}
         }
         let execution: Execution = core.store.get(key).await?;
-        if execution.is_over() || core.clock.now() >= until {
+        if execution.is_over() || core.clock.now() >= until || closing.is_cancelled() {
             return execution.view();
         }
         pause = (pause * 2).min(LOOK.1);

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
+use sl_store::Key;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -16,14 +18,17 @@ use super::{
     view::{self, LogEntry},
 };
 
+/// How long a run that was stopped may take to be given back.
+const GIVING_BACK: Duration = Duration::from_secs(2);
+
 /// The executions that run here or are waited for here; cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Stage(Arc<Mutex<HashMap<Uuid, Weak<Live>>>>);
+pub struct Stage(Arc<Mutex<HashMap<Key, Weak<Live>>>>);
 
 /// One of them. It lives for as long as somebody runs it or waits for it.
 #[derive(Debug)]
 pub(super) struct Live {
-    id: Uuid,
+    key: Key,
     stage: Stage,
     run: Mutex<Option<Run>>,
     lines: Mutex<Vec<LogEntry>>,
@@ -50,43 +55,63 @@ pub(super) struct Progress {
 }
 
 impl Stage {
-    fn all(&self) -> MutexGuard<'_, HashMap<Uuid, Weak<Live>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Key, Weak<Live>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The execution, to run it or to wait for it.
-    pub(super) fn meet(&self, id: Uuid) -> Arc<Live> {
+    pub(super) fn meet(&self, key: Key) -> Arc<Live> {
         let mut all = self.all();
-        if let Some(live) = all.get(&id).and_then(Weak::upgrade) {
+        if let Some(live) = all.get(&key).and_then(Weak::upgrade) {
             return live;
         }
         let live = Arc::new(Live {
-            id,
+            key,
             stage: self.clone(),
             run: Mutex::default(),
             lines: Mutex::default(),
             progress: watch::Sender::default(),
         });
-        all.insert(id, Arc::downgrade(&live));
+        all.insert(key, Arc::downgrade(&live));
         live
     }
 
     /// The execution, if it runs here.
-    pub(super) fn running(&self, id: Uuid) -> Option<Arc<Live>> {
-        let live = self.all().get(&id).and_then(Weak::upgrade)?;
+    pub(super) fn running(&self, key: Key) -> Option<Arc<Live>> {
+        let live = self.all().get(&key).and_then(Weak::upgrade)?;
         let runs = live.run().is_some();
         runs.then_some(live)
     }
 
-    /// Lets runs end for as long as `within`, then stops those that still go on; what they hold is released.
+    /// All that run here.
+    fn runs(&self) -> Vec<Arc<Live>> {
+        let all: Vec<Arc<Live>> = self.all().values().filter_map(Weak::upgrade).collect();
+        all.into_iter().filter(|live| live.run().is_some()).collect()
+    }
+
+    /// Stops the runs of accounts that are being deleted.
+    pub(crate) fn forsake(&self, is_deleted: impl Fn(Uuid) -> bool) {
+        for live in self.runs().iter().filter(|live| is_deleted(live.key.account)) {
+            live.stop();
+        }
+    }
+
+    /// Lets runs end for as long as `within`, then stops those that still go on, and waits until what they held is given
+    /// back.
     pub(crate) async fn drain(&self, within: Duration) {
-        let running: Vec<Arc<Live>> = self.all().values().filter_map(Weak::upgrade).collect();
-        let running: Vec<_> = running.into_iter().filter(|live| live.run().is_some()).collect();
-        let ends = futures_util::future::join_all(running.iter().map(|live| live.left()));
-        if tokio::time::timeout(within, ends).await.is_err() {
-            for live in &running {
-                live.stop();
-            }
+        let running = self.runs();
+        let ends = join_all(running.iter().map(|live| live.left()));
+        if tokio::time::timeout(within, ends).await.is_ok() {
+            return;
+        }
+        let running = self.runs();
+        for live in &running {
+            live.stop();
+        }
+        let ends = join_all(running.iter().map(|live| live.left()));
+        if tokio::time::timeout(GIVING_BACK, ends).await.is_err() {
+            let left = self.runs().len();
+            tracing::warn!(left, "Runs could not be given back in time; their leases will run out");
         }
     }
 }
@@ -201,8 +226,8 @@ impl Drop for OnStage {
 impl Drop for Live {
     fn drop(&mut self) {
         let mut all = self.stage.all();
-        if all.get(&self.id).is_some_and(|kept| kept.strong_count() == 0) {
-            all.remove(&self.id);
+        if all.get(&self.key).is_some_and(|kept| kept.strong_count() == 0) {
+            all.remove(&self.key);
         }
     }
 }

@@ -29,7 +29,7 @@ impl Action for FetchLogs {
 
     async fn run(self, tenant: &Tenant) -> Result<Vec<LogEntry>, Fault> {
         let execution: Execution = tenant.core.store.get(tenant.key(self.0)).await?;
-        match tenant.core.executions.stage.running(self.0) {
+        match tenant.core.executions.stage.running(execution.head.key()) {
             Some(live) if !execution.status.is_final() => Ok(live.lines_after(0)),
             _ => execution.log_entries(),
         }
@@ -56,7 +56,7 @@ impl Action for FollowLogs {
         Ok(LogFeed {
             core: tenant.core.clone(),
             key,
-            live: tenant.core.executions.stage.meet(key.id),
+            live: tenant.core.executions.stage.meet(key),
             seen: usize::try_from(self.after).unwrap_or(usize::MAX),
             waiting: VecDeque::new(),
             ended: None,

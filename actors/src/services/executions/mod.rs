@@ -27,6 +27,7 @@ mod duty;
 mod entity;
 mod explain;
 mod flow;
+mod hand_back;
 mod kinds;
 mod lanes;
 mod live;
@@ -35,6 +36,7 @@ mod outcome;
 pub(super) mod params;
 mod pending;
 mod perform;
+mod promise;
 mod record;
 mod retention;
 mod room;
@@ -46,7 +48,9 @@ mod view;
 use std::sync::Arc;
 
 use sl_store::Entity as _;
+use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::record::cancel_queued;
 pub use self::{
     actions::{Cancel, Execute, ExecutionFilters, FetchExecution, FetchExecutionOf, ListExecutions, Replay},
     duty::Executions,
@@ -63,7 +67,6 @@ pub use self::{
         ParamError, SignatureView, StackFrame,
     },
 };
-pub(crate) use self::{flow::as_it_stands, record::cancel_queued};
 use super::Service;
 use crate::settings::Setting;
 
@@ -172,6 +175,9 @@ pub struct Desk {
     pub stage: Stage,
     /// What each account may queue uncounted.
     pub room: room::Room,
+    /// Cancelled when the daemon is about to close its connections: whoever waits for an end is answered with how it
+    /// stands.
+    pub(crate) closing: CancellationToken,
 }
 
 /// The service.
@@ -184,5 +190,6 @@ pub const SERVICE: Service = Service {
     uses: Some(retention::uses),
     duties: |_| vec![Arc::new(Executions), Arc::new(Actions), Arc::new(Retention)],
     explain: Some(explain::explain),
+    promised: Some(promise::promised),
     ..Service::NOTHING
 };

@@ -131,7 +131,7 @@ async fn perform(core: &Arc<Core>, attempt: &Attempt) -> Result<Outcome, Fault> 
     };
     Ok(match performer.run(&attempt.cancel).await {
         Stand::Done => {
-            core.executions.stage.meet(work.subject).over();
+            core.executions.stage.meet(Key::new(work.account, work.subject)).over();
             Outcome::Settled
         }
         Stand::Held => Outcome::Release,

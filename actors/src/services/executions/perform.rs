@@ -93,7 +93,7 @@ impl Performer {
                 return Err(Stand::Failed(fault));
             }
             if self.has_moved().await? {
-                return Err(Stand::Lost);
+                return Err(self.lost());
             }
             let collided = matches!(fault.code, Code::Conflict | Code::FenceLost);
             refusal = Some(fault);
@@ -105,9 +105,20 @@ impl Performer {
         let mut failed = records[at].clone();
         failed.fail(ActionFailure::from(&fault));
         match self.write(&records, at, failed, Batch::new()).await {
-            Err(fault) if matches!(fault.code, Code::Conflict | Code::FenceLost) => Err(Stand::Lost),
+            Err(fault) if matches!(fault.code, Code::Conflict | Code::FenceLost) => Err(self.lost()),
             written => written.map_err(Stand::Failed),
         }
+    }
+
+    /// Somebody else performs them, and what was to be written was refused.
+    fn lost(&self) -> Stand {
+        let head = &self.execution.head;
+        self.core.metrics.executions_lost.with_label_values(&["actions"]).inc();
+        tracing::warn!(
+            account_id = %head.account_id, execution_id = %head.id,
+            "A stale outcome of an action was refused: it was somebody else's by then"
+        );
+        Stand::Lost
     }
 
     /// Whether somebody else changed the execution.

@@ -79,8 +79,6 @@ pub(super) enum End {
     Lost,
     /// It must be attempted again; the batch belongs to that. Only where the duty holds the item.
     Again(Fault, Batch),
-    /// It was stopped to be given back to the queue. Only where the duty holds the item.
-    Stopped,
     /// Nothing of it could be written.
     Unrecorded(Fault),
 }
@@ -108,7 +106,7 @@ impl Session {
         let (sandbox, run, cancel) = (self.core.sandbox.clone(), self.question(secrets), self.cancel.clone());
         let mut running = std::pin::pin!(sandbox.run(run, calls, cancel));
         match self.accompany(running.as_mut(), persist_after).await {
-            Ok(report) if self.stopped(&report) => self.give_back().await,
+            Ok(report) if self.stopped(&report) => self.give_back(report.begun).await,
             Ok(report) => self.finish(report, &redactor).await,
             Err(fault) if fault.code == Code::TooLarge => self.fail(outcome::fault(&fault)).await,
             Err(fault) => self.again(fault).await,
@@ -163,13 +161,16 @@ impl Session {
         persist_after: Duration,
     ) -> Result<Report, Fault> {
         let core = self.core.clone();
-        let mut pause = persist_after;
+        let (mut pause, mut is_first) = (persist_after, true);
         loop {
             tokio::select! {
                 biased;
                 report = &mut running => return report,
                 () = core.clock.sleep(pause) => {}
+                // Who waits for it is answered now, and with what is in the store.
+                () = core.executions.closing.cancelled(), if is_first && self.hold.is_none() => {}
             }
+            is_first = false;
             let mut beat = std::pin::pin!(self.beat());
             tokio::select! {
                 biased;
@@ -362,7 +363,7 @@ impl Session {
         }
     }
 
-    fn settle(&self, hold: Hold, settlement: Settlement) -> Settle {
+    pub(super) fn settle(&self, hold: Hold, settlement: Settlement) -> Settle {
         let (account, holder) = (self.execution.head.account_id, Some(self.core.daemon_id));
         Settle { id: hold.id, account, fence: hold.fence, holder, settlement }
     }
@@ -381,12 +382,13 @@ impl Session {
         End::Recorded(Box::new(view))
     }
 
-    fn unrecorded(&self, fault: Fault) -> End {
+    pub(super) fn unrecorded(&self, fault: Fault) -> End {
         let head = &self.execution.head;
         if self.hold.is_some() && matches!(fault.code, Code::FenceLost | Code::Conflict) {
-            tracing::info!(
+            self.core.metrics.executions_lost.with_label_values(&["run"]).inc();
+            tracing::warn!(
                 account_id = %head.account_id, execution_id = %head.id, %fault,
-                "A stale outcome was refused"
+                "A stale outcome was refused: the run was somebody else's by then"
             );
             return End::Lost;
         }
@@ -395,67 +397,6 @@ impl Session {
             "The end of an execution could not be written"
         );
         End::Unrecorded(fault)
-    }
-
-    /// The run could not be made: it waits in the queue for another attempt.
-    async fn again(mut self, fault: Fault) -> End {
-        let core = self.core.clone();
-        let now = core.clock.now();
-        let mut batch = Batch::new();
-        self.execution.requeue();
-        match self.hold {
-            None => {
-                self.execution.attempts = 0;
-                let work = self.execution.work(core.ids.next(), now);
-                batch.insert(&self.execution).enqueue(work);
-            }
-            Some(hold) => {
-                if self.marked {
-                    batch.replace(&mut self.execution, now);
-                }
-                if !hold.own {
-                    batch.events.append(&mut self.untold);
-                    return End::Again(fault, batch);
-                }
-                let due_at = now + core.settings.duration(&crate::duty::RETRY_BASE);
-                let error = fault.detail.clone();
-                batch.settle(self.settle(hold, Settlement::Retry { due_at, error }));
-            }
-        }
-        batch.events.append(&mut self.untold);
-        batch.event(self.execution.event());
-        self.hand_over(batch).await
-    }
-
-    /// The run was stopped before its end, by a drain or because the lease was lost: whoever claims it next begins anew.
-    async fn give_back(mut self) -> End {
-        match self.hold {
-            Some(hold) if !hold.own => End::Stopped,
-            Some(hold) => {
-                self.execution.requeue();
-                let mut batch = Batch::new();
-                batch.replace(&mut self.execution, self.core.clock.now());
-                batch.settle(self.settle(hold, Settlement::Release));
-                batch.events.append(&mut self.untold);
-                batch.event(self.execution.event());
-                self.hand_over(batch).await
-            }
-            None => {
-                let stopping = Fault::new(Code::Unavailable, "the daemon is being stopped");
-                self.again(stopping).await
-            }
-        }
-    }
-
-    async fn hand_over(&self, batch: Batch) -> End {
-        match self.core.store.commit(batch).await {
-            Ok(()) => {
-                self.live.stored();
-                self.core.bells.ring(super::DUTY);
-                End::Queued
-            }
-            Err(fault) => self.unrecorded(fault),
-        }
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod catalogue;
 mod entity;
+mod explain;
 pub mod limits;
 mod resource;
 mod rules;
@@ -73,5 +74,6 @@ pub const SERVICE: Service = Service {
     tables: &[Function::TABLE, FunctionVersion::TABLE, FunctionSource::TABLE],
     quotas: &[(&MAX_FUNCTIONS, Function::TABLE)],
     secret_users: Some(resource::secret_users),
+    explain: Some(explain::explain),
     ..Service::NOTHING
 };

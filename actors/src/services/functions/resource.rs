@@ -23,7 +23,7 @@ use super::{
 use crate::{
     Core,
     action::Tenant,
-    patch::{changed, given},
+    patch::{changed, given, or_usual},
     resource::{Life, Resource},
     services::executions,
     settings::Setting,
@@ -43,17 +43,20 @@ pub struct NewFunction {
     /// `function (params, secrets)`. Async is allowed.
     pub source: String,
     /// What it is for, up to 2,000 characters.
-    #[serde(default)]
-    #[schema(max_length = 2000)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<String>, max_length = 2000)]
     pub description: String,
     /// The secrets its runs are given, by name; each must exist.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<Vec<String>>)]
     pub secrets: Vec<String>,
     /// What its runs may use, within the account's bounds.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<Limits>)]
     pub limits: Limits,
     /// Whether its runs share what it holds in globals, while its host lives. Faster; off unless asked for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<bool>)]
     pub keep_context: bool,
 }
 
@@ -107,6 +110,8 @@ pub struct FunctionView {
     pub name: String,
     /// What it is for.
     pub description: String,
+    /// `active`, or `paused` while a pause holds its runs back.
+    pub status: &'static str,
     /// Its source; left out of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -236,6 +241,7 @@ impl Resource for Function {
             account_id: self.head.account_id,
             name,
             description,
+            status: "active",
             source: self.source.as_deref().map(str::to_owned),
             secrets,
             limits,
@@ -244,6 +250,10 @@ impl Resource for Function {
             created_at: self.head.created_at,
             updated_at: self.head.updated_at,
         }
+    }
+
+    fn pausable(view: &mut FunctionView) -> Option<(&'static str, &mut &'static str)> {
+        Some((executions::DUTY, &mut view.status))
     }
 
     fn conditions(filters: FunctionFilters) -> Result<Vec<Filter>, Fault> {

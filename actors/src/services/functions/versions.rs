@@ -79,7 +79,7 @@ impl Action for FetchFunction {
         let mut function: Function = store.get(tenant.key(self.0)).await?;
         let source = store.get::<FunctionSource>(tenant.key(function.version_id)).await?;
         function.source = Some(source.text);
-        Ok(function.view())
+        Ok(function.seen(&tenant.core))
     }
 }
 

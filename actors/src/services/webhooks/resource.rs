@@ -11,6 +11,7 @@ use super::{DUTY, MAX_WEBHOOKS, NAME, secrets::Secrets, webhook::Webhook};
 use crate::{
     action::Tenant,
     check::Check,
+    patch::or_usual,
     resource::{Life, Resource},
     settings::Setting,
 };
@@ -39,8 +40,8 @@ pub struct NewWebhook {
     #[schema(min_items = 1, max_items = 50)]
     pub kinds: Vec<String>,
     /// What it is for.
-    #[serde(default)]
-    #[schema(max_length = 1024)]
+    #[serde(default, deserialize_with = "or_usual")]
+    #[schema(value_type = Option<String>, max_length = 1024)]
     pub description: String,
     /// Whether it tells anything; `true` unless told otherwise.
     pub enabled: Option<bool>,

@@ -6,7 +6,7 @@ use serde_json::json;
 use sl_actors::{
     caller::Scope,
     pause::{Missed, Resume, ResumeWork, Target},
-    services::automation::RunStatus,
+    services::automation::{Job, RunStatus},
 };
 
 use super::{by_hand, stand::Stand};
@@ -86,7 +86,7 @@ async fn a_job_that_fails_too_often_is_paused_and_its_owner_may_resume_it(ground
     stand.world.pass(Duration::from_mins(10));
     tokio::time::sleep(Duration::from_millis(200)).await;
     stand.until_counts(&job, &[("failed", 2)]).await;
-    let resume = ResumeWork { target: Target::Entity(job.id), how: Resume { missed: Missed::Drop } };
+    let resume = ResumeWork { target: Target::of::<Job>(job.id), how: Resume { missed: Missed::Drop } };
     let owner = tenant(stand.account, &[Scope::Write]);
     stand.world.act_as(stand.account, owner, resume).await.expect("what a duty paused its owner may resume");
     stand.until_counts(&job, &[("failed", 2), ("skipped_paused", 10)]).await;

@@ -262,12 +262,12 @@ impl Stand {
 
     pub async fn pause(&self, job: &JobView) {
         let new = NewPause { reason: "maintenance".to_owned(), until: None };
-        self.perform(PauseWork { target: Target::Entity(job.id), new }).await.unwrap();
+        self.perform(PauseWork { target: Target::of::<Job>(job.id), new }).await.unwrap();
     }
 
     pub async fn resume(&self, job: &JobView, missed: Missed) -> Resumed {
         let how = Resume { missed };
-        self.perform(ResumeWork { target: Target::Entity(job.id), how }).await.unwrap()
+        self.perform(ResumeWork { target: Target::of::<Job>(job.id), how }).await.unwrap()
     }
 }
 

@@ -7,7 +7,10 @@ use sl_actors::{
     Code,
     duty::HEARTBEAT,
     pause::{NewPause, PauseWork, Target},
-    services::executions::{Cancel, Status},
+    services::{
+        executions::{Cancel, Status},
+        functions::Function,
+    },
 };
 use uuid::Uuid;
 
@@ -43,7 +46,7 @@ async fn a_queued_execution_never_runs(ground: Ground) {
     let shop = Workshop::on(ground).await;
     let function = shop.function("slow", SLOW).await;
     let new = NewPause { reason: String::new(), until: None };
-    shop.perform(PauseWork { target: Target::Entity(function.id), new }).await.unwrap();
+    shop.perform(PauseWork { target: Target::of::<Function>(function.id), new }).await.unwrap();
     let queued = shop.begin(function.id, "{}").await;
     let cancelled = shop.perform(Cancel(queued.id)).await.unwrap();
     assert_eq!((cancelled.status, cancelled.attempts), (Status::Cancelled, 0));

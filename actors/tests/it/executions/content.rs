@@ -12,7 +12,7 @@ use sl_actors::{
     page::PageRequest,
     services::{
         executions::{Execution, ExecutionFilters, KEPT, ListExecutions, Replay, Status},
-        secrets::DeleteSecret,
+        secrets::{DeleteSecret, NewValue, PutSecret},
     },
 };
 use sl_store::{Entity as _, Query};
@@ -27,6 +27,7 @@ use crate::{
 on_both! {
     no_secret_stays_in_what_a_run_leaves_behind
     a_secret_that_is_gone_fails_the_execution
+    what_a_kept_context_made_of_a_secret_goes_with_its_value
     a_fetch_goes_through_the_guard_and_is_bounded
     a_replay_runs_the_same_version_with_the_same_input
     lists_are_narrowed_and_paged
@@ -93,6 +94,29 @@ async fn a_secret_that_is_gone_fails_the_execution(ground: Ground) {
     let ran = shop.execute(function.id, "{}").await;
     assert_eq!((ran.status, &error(&ran)["code"]), (Status::Failed, &json!("secret_missing")));
     assert!(error(&ran)["message"].as_str().unwrap().contains("key"));
+    shop.stop().await;
+}
+
+async fn what_a_kept_context_made_of_a_secret_goes_with_its_value(ground: Ground) {
+    let shop = Workshop::on(ground).await;
+    shop.secret("key", "first-secret-1").await;
+    let source = "let client, runs = 0; export default (params, context) => {
+        client ??= {key: context.secrets.key};
+        console.log('using', client);
+        return {client, runs: ++runs};
+    }";
+    let mut new = new_function("keeps", source);
+    (new.secrets, new.keep_context) = (vec!["key".to_owned()], true);
+    let function = shop.create(new).await.unwrap();
+    for runs in 1..=2 {
+        let ran = shop.execute(function.id, "{}").await;
+        assert_eq!(output(&ran), json!({"client": {"key": "[redacted]"}, "runs": runs}), "it is kept");
+    }
+    let new = NewValue { value: "second-secret-2".into() };
+    shop.perform(PutSecret { name: "key".to_owned(), expected: None, new }).await.unwrap();
+    let ran = shop.execute(function.id, "{}").await;
+    assert_eq!(output(&ran), json!({"client": {"key": "[redacted]"}, "runs": 1}), "and left");
+    assert!(!serde_json::to_string(&ran).unwrap().contains("first-secret-1"), "{ran:?}");
     shop.stop().await;
 }
 

@@ -3,6 +3,7 @@
 mod actions;
 mod cancelling;
 mod content;
+mod drains;
 mod logs;
 mod queue;
 mod repeats;

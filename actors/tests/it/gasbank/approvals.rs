@@ -72,7 +72,7 @@ async fn what_nobody_approves_is_available_again(ground: Ground) {
     assert_eq!(cause.until, Some(expires_at));
     // Time passes whatever is held back of the settling.
     let new = NewPause { reason: "maintenance".to_owned(), until: None };
-    world.act(account, PauseWork { target: Target::Entity(gas), new }).await.unwrap();
+    world.act(account, PauseWork { target: Target::of::<GasAccount>(gas), new }).await.unwrap();
     let mut seen = made.clone();
     until("it lapses", async || {
         seen = world.act(account, FetchWithdrawal(id)).await.unwrap();

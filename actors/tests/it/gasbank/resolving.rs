@@ -10,8 +10,8 @@ use sl_actors::{
     pause::{NewPause, PauseWork, Resume, ResumeWork, Target},
     peers::Peer,
     services::gasbank::{
-        CancelWithdrawal, FetchDeposit, FetchWithdrawal, GasMovementView, GasStatus, RESOLVER_TIME,
-        RESOLVER_TRIES, Reconcile, Reconciliation,
+        CancelWithdrawal, FetchDeposit, FetchWithdrawal, GasAccount, GasMovementView, GasStatus,
+        RESOLVER_TIME, RESOLVER_TRIES, Reconcile, Reconciliation,
     },
     settings::Setting,
     why::Why,
@@ -226,7 +226,7 @@ async fn what_is_paused_is_not_asked_about(ground: Ground) {
     let world = world(ground, &resolver).await;
     let account = world.account("Ada").await.id;
     let gas = funded(&world, account, 1, "10").await.id;
-    let target = || Target::Entity(gas);
+    let target = || Target::of::<GasAccount>(gas);
     let new = NewPause { reason: "maintenance".to_owned(), until: None };
     world.act(account, PauseWork { target: target(), new }).await.unwrap();
     let made = withdraw(&world, account, json!({"gas_account_id": gas, "amount": "1"})).await.unwrap();

@@ -149,7 +149,7 @@ async fn a_pause_holds_slots_back_and_a_resume_says_what_becomes_of_them(ground:
     for (missed, count) in [(Missed::Drop, 0), (Missed::Latest, 1), (Missed::All, 3)] {
         let new = json!({"gas_account_id": gas, "amount": "1", "schedule": "@hourly"});
         let schedule = create(&world, account, new).await.unwrap().id;
-        let target = || Target::Entity(schedule);
+        let target = || Target::of::<GasSchedule>(schedule);
         let new = NewPause { reason: "the treasurer is away".to_owned(), until: None };
         world.act(account, PauseWork { target: target(), new }).await.unwrap();
         let hour = 3_600;

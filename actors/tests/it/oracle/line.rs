@@ -37,7 +37,7 @@ async fn succeeded(shop: &Workshop) -> u64 {
 /// Asks so often, and lets all of them go at once; answers how often items were performed, and how long it took until all
 /// were answered.
 async fn storm(shop: &Workshop, source: Uuid, requests: u64) -> (u64, Duration) {
-    let target = || Target::Entity(source);
+    let target = || Target::of::<OracleSource>(source);
     let new = NewPause { reason: "until all are there".to_owned(), until: None };
     shop.perform(PauseWork { target: target(), new }).await.unwrap();
     for _ in 0..requests {

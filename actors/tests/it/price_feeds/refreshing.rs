@@ -225,7 +225,7 @@ async fn a_paused_feed_is_not_refreshed_and_goes_on_after_a_resume(ground: Groun
     let fields = json!({"sources": [{"url": peer.url("/p")}], "update_interval": "1s"});
     let made = feed(&world, account, fields).await.unwrap();
     published(&world, account, made.id, 1).await;
-    let target = Target::Entity(made.id);
+    let target = Target::of::<PriceFeed>(made.id);
     world.act(account, PauseWork { target: target.clone(), new: NewPause::default() }).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let asked = peer.asked("/p").len();

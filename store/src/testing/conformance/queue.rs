@@ -180,7 +180,7 @@ pub async fn a_lease_runs_out_and_the_zombie_is_refused(subject: &Subject) {
     let fresh = subject.claimed(10).await.remove(0);
     assert_eq!((fresh.id, fresh.attempt, fresh.fence), (zombie.id, 2, 2));
     let retry = Settlement::Retry { due_at: subject.now(), error: "late".to_owned() };
-    for settlement in [Settlement::Remove, Settlement::Release, retry] {
+    for settlement in [Settlement::Remove, Settlement::Release, Settlement::Interrupt, retry] {
         assert_eq!(settle(subject, &zombie, settlement).await.unwrap_err().code, Code::FenceLost);
     }
     let key = Key::new(zombie.account, zombie.id);
@@ -253,6 +253,20 @@ pub async fn retry_and_release(subject: &Subject) {
     let error = "again".to_owned();
     settle(subject, &item, Settlement::Retry { due_at: subject.now(), error }).await.unwrap();
     assert_eq!(subject.claimed(1).await.remove(0).fence, 4, "due at once");
+}
+
+/// An attempt that was stopped counts, and what it was about is due again at once.
+pub async fn an_interrupted_attempt_counts(subject: &Subject) {
+    let new = subject.enqueued(subject.id()).await;
+    let item = subject.claimed(1).await.remove(0);
+    settle(subject, &item, Settlement::Interrupt).await.unwrap();
+    let query = WorkQuery { limit: 1, ..WorkQuery::default() };
+    let waiting = subject.store.work(query).await.unwrap().remove(0);
+    assert_eq!((waiting.attempt, waiting.holder, waiting.leased_until), (1, None, None));
+    let again = subject.claimed(1).await.remove(0);
+    assert_eq!((again.attempt, again.fence, again.due_at), (2, 2, new.due_at));
+    assert_eq!(settle(subject, &item, Settlement::Interrupt).await.unwrap_err().code, Code::FenceLost);
+    settle(subject, &again, Settlement::Remove).await.unwrap();
 }
 
 /// What comes back into the queue goes on from its fence, so that nobody who held it before can settle it.
