@@ -14,7 +14,7 @@ use crate::{
     flags::{self, Flag, Place},
     follow, names, note, output,
     request::Request,
-    schema::Kind,
+    schema::{Kind, Role},
     session::{Session, flag},
     surroundings, text, value, watch,
 };
@@ -44,10 +44,10 @@ pub async fn run(session: &Session, operation: &Operation, matches: &ArgMatches)
 pub async fn request(session: &Session, operation: &Operation, matches: &ArgMatches) -> Outcome<Request> {
     let method = Method::from_bytes(operation.method.as_bytes())
         .map_err(|_| Failure::usage(format!("{}: unknown method {}", operation.id, operation.method)))?;
-    let ids = names::resolve(session, operation, matches).await?;
-    let mut request = Request::fill(method, &operation.path, |name| {
-        ids.get(name).cloned().map_or_else(|| parameter(session, operation, matches, name), Ok)
-    })?;
+    let named =
+        names::resolve(session, operation, |name| parameter(session, operation, matches, name)).await?;
+    let mut request =
+        Request::fill(method, &operation.path, |name| Ok(named.get(name).cloned().unwrap_or_default()))?;
     let flags = flags::of(operation);
     for flag in flags.iter().filter(|flag| flag.place == Place::Query) {
         if let Some(value) = typed(matches, flag)? {
@@ -55,6 +55,7 @@ pub async fn request(session: &Session, operation: &Operation, matches: &ArgMatc
         }
     }
     request.body = body(operation, &flags, matches)?;
+    names::resolve_flags(session, &flags, matches, &mut request).await?;
     if let Some(tag) = flag(matches, "if-match") {
         request.headers.push(("if-match".to_owned(), entity_tag(&tag)));
     }
@@ -104,12 +105,7 @@ fn is_set(matches: &ArgMatches, name: &str) -> bool {
 }
 
 /// A parameter of the path as it was typed; the account may be known otherwise.
-pub fn parameter(
-    session: &Session,
-    operation: &Operation,
-    matches: &ArgMatches,
-    name: &str,
-) -> Outcome<String> {
+fn parameter(session: &Session, operation: &Operation, matches: &ArgMatches, name: &str) -> Outcome<String> {
     if let Some(value) = flag(matches, &format!("path:{name}")) {
         return Ok(value);
     }
@@ -128,14 +124,30 @@ fn typed(matches: &ArgMatches, flag: &Flag) -> Outcome<Option<Value>> {
     let mut found: Option<Value> = None;
     for text in matches.try_get_many::<String>(&flag.id()).ok().flatten().into_iter().flatten() {
         let text = if flag.property.name == "source" { value::input(text)? } else { text.clone() };
-        let value = value::parse(&flag.property.kind, &text)
-            .map_err(|why| Failure::usage(format!("--{}: {why}", flag.long)))?;
+        let wrong = |why: String| Failure::usage(format!("--{}: {why}", flag.long));
+        let text =
+            if flag.property.role == Role::Time { time(&text, flag.place).map_err(wrong)? } else { text };
+        let value = value::parse(&flag.property.kind, &text).map_err(wrong)?;
         match &mut found {
             Some(found) => value::merge(found, value),
             None => found = Some(value),
         }
     }
     Ok(found)
+}
+
+/// A time as it is, or so long from now: ahead where it is said of a thing, back where things are looked for.
+fn time(text: &str, place: Place) -> Result<String, String> {
+    if let Ok(length) = humantime::parse_duration(text) {
+        return surroundings::time_from_now(length, place == Place::Body)
+            .ok_or_else(|| format!("`{text}` is too long"));
+    }
+    if text.starts_with(|letter: char| letter.is_ascii_digit()) && text.contains(['T', 't']) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "`{text}` is neither a time such as 2026-01-02T03:04:05Z (RFC 3339) nor a duration such as 10m"
+    ))
 }
 
 fn body(operation: &Operation, flags: &[Flag], matches: &ArgMatches) -> Outcome<Option<Value>> {

@@ -166,12 +166,12 @@ impl Problem {
 
     fn notes(&self) -> impl Iterator<Item = String> {
         // The message often tells the fields already.
-        let untold =
-            |field: &&FieldError| !self.detail.contains(&format!("{}: {}", field.pointer, field.detail));
-        let fields =
-            self.errors.iter().filter(untold).map(|field| {
-                text::one_line(&format!("{}: {} ({})", field.pointer, field.detail, field.code))
-            });
+        let untold = |field: &&FieldError| !self.detail.contains(&field_line(field));
+        let fields = self
+            .errors
+            .iter()
+            .filter(untold)
+            .map(|field| text::one_line(&format!("{} ({})", field_line(field), field.code)));
         let plain = |value: &Option<Value>| value.as_ref().map_or_else(|| "?".to_owned(), text::plain);
         let limit = self.setting.as_ref().map(|setting| {
             text::one_line(&format!(
@@ -182,6 +182,15 @@ impl Problem {
         });
         let id = self.request_id.as_ref().map(|id| text::one_line(&format!("request id {id}")));
         fields.chain(limit).chain(id)
+    }
+}
+
+/// What is wrong with a field; the whole body has no pointer.
+fn field_line(field: &FieldError) -> String {
+    if field.pointer.is_empty() {
+        field.detail.clone()
+    } else {
+        format!("{}: {}", field.pointer, field.detail)
     }
 }
 
@@ -201,6 +210,20 @@ mod tests {
             assert_eq!(Code::parse(code.as_str()), Some(*code));
         }
         assert_eq!(Code::parse("unheard_of"), None);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_whole_body_is_told_once() {
+        let errors =
+            serde_json::json!([{"pointer": "", "code": "type", "detail": "the params must be an object"}]);
+        let body = |detail: &str| {
+            serde_json::json!({"detail": detail, "code": "invalid", "errors": errors}).to_string()
+        };
+        let notes = |detail: &str| -> Vec<String> {
+            Problem::read(422, None, body(detail).as_bytes()).notes().collect()
+        };
+        assert_eq!(notes("the params must be an object"), [""; 0]);
+        assert_eq!(notes("the body is wrong"), ["the params must be an object (type)"]);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub enum Role {
     Secret,
     /// It is an id: a name will do where a list tells the id.
     Id,
+    /// It is a time: how long from now will do.
+    Time,
 }
 
 impl Role {
@@ -60,6 +62,7 @@ impl Role {
             Some("password") => Self::Secret,
             _ if resolved["writeOnly"] == true || schema["writeOnly"] == true => Self::Secret,
             Some("uuid") => Self::Id,
+            Some("date-time") => Self::Time,
             _ => Self::Plain,
         }
     }

@@ -40,6 +40,20 @@ pub fn unix_seconds() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
+/// The time so long ahead or back, as RFC 3339 has it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the control program knows no store; the server decides by its own clock"
+)]
+pub fn time_from_now(length: Duration, ahead: bool) -> Option<String> {
+    let now = SystemTime::now();
+    let then = if ahead { now.checked_add(length) } else { now.checked_sub(length) };
+    // The last year of RFC 3339.
+    let told =
+        then.filter(|then| *then < UNIX_EPOCH + Duration::from_secs(253_402_300_799) && *then > UNIX_EPOCH);
+    told.map(|then| humantime::format_rfc3339_seconds(then).to_string())
+}
+
 /// Random bytes of the operating system.
 #[expect(
     clippy::disallowed_methods,

@@ -28,6 +28,10 @@ impl Table {
 
     /// A table of things, one a row.
     pub fn of_items(items: &[Value], columns: &[String]) -> Self {
+        if items.iter().any(|item| !item.is_object()) {
+            let rows = items.iter().map(|item| vec![cell(item)]).collect();
+            return Self { head: vec![title("value")], rows };
+        }
         let columns = if columns.is_empty() { columns_of(items) } else { columns.to_vec() };
         let row = |item: &Value| columns.iter().map(|column| cell(member(item, column))).collect();
         Self { head: columns.iter().map(|name| title(name)).collect(), rows: items.iter().map(row).collect() }
@@ -40,6 +44,9 @@ impl Table {
 
     /// The table as text.
     pub fn render(&self, color: bool) -> String {
+        if self.head.is_empty() {
+            return String::new();
+        }
         let all = || std::iter::once(&self.head).chain(&self.rows);
         let width = |column: usize| all().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
         let widths: Vec<usize> = (0..self.head.len()).map(|column| width(column).unwrap_or(0)).collect();
@@ -171,6 +178,13 @@ mod tests {
         let columns = ["id".to_owned(), "name".to_owned()];
         let told = Table::of_items(&items, &columns).render(false);
         assert_eq!(told, "ID  NAME\n1   日本\n22  -\n");
+    }
+
+    #[test]
+    fn plain_values_are_a_column_of_their_own_and_nothing_is_nothing() {
+        let told = |items: &[Value]| Table::of_items(items, &[]).render(false);
+        assert_eq!(told(&[json!("T1"), json!(2), json!([1, 2])]), "VALUE\nT1\n2\n1,2\n");
+        assert_eq!(told(&[]), "");
     }
 
     #[test]

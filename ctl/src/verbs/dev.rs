@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::{
     process::{Child, Command as Process},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{self, SignalKind, signal},
 };
 
 use crate::{
@@ -29,6 +29,18 @@ const CONTEXT: &str = "dev";
 const ASKED_MAX: u32 = 200;
 const ASK_PAUSE: Duration = Duration::from_millis(50);
 
+/// Variables of this program that are no settings of the server.
+const OWN_VARIABLES: [&str; 8] = [
+    "SERVICE_LAYER_ACCOUNT",
+    "SERVICE_LAYER_ADDR",
+    "SERVICE_LAYER_CA_FILE",
+    "SERVICE_LAYER_CONTEXT",
+    "SERVICE_LAYER_OPENAPI",
+    "SERVICE_LAYER_OUTPUT",
+    "SERVICE_LAYER_TOKEN",
+    "SERVICE_LAYER_TOKEN_FILE",
+];
+
 /// The command.
 pub fn command() -> Command {
     Command::new("dev")
@@ -44,11 +56,16 @@ pub fn command() -> Command {
 pub async fn run(_session: &Session, matches: &ArgMatches) -> Outcome<()> {
     let listen = flag(matches, "listen").unwrap_or_default();
     let token = token()?;
+    let mut asked = Asked::listen()?;
     let mut child = start(matches, &listen, &token)?;
     let addr = format!("http://{listen}");
     let result = tokio::select! {
         ended = child.wait() => return outcome(ended),
         ready = ready(&addr, &token) => ready,
+        () = asked.to_stop() => {
+            stop(&mut child).await;
+            return Ok(());
+        }
     };
     let account = match result {
         Ok(account) => account,
@@ -64,7 +81,7 @@ pub async fn run(_session: &Session, matches: &ArgMatches) -> Outcome<()> {
         ..Context::default()
     })?;
     note(&format!("context `{CONTEXT}` is in use: {addr}, account {account}; stop with Ctrl-C"));
-    let ended = attend(&mut child).await;
+    let ended = attend(&mut child, &mut asked).await;
     leave(before)?;
     ended
 }
@@ -84,6 +101,11 @@ fn start(matches: &ArgMatches, listen: &str, token: &Token) -> Outcome<Child> {
     let program = program()?;
     let mut process = Process::new(&program);
     process.arg("dev").args(["--listen", listen]).stdin(Stdio::null()).kill_on_drop(true);
+    // The terminal's interrupt reaches this program alone, which passes it on, as it does one that only it was sent.
+    process.process_group(0);
+    for name in OWN_VARIABLES {
+        process.env_remove(name);
+    }
     process.args(matches.get_many::<String>("arguments").into_iter().flatten());
     if surroundings::variable("API_TOKENS").is_none() {
         process.env("API_TOKENS", format!("{CONTEXT}:{}", token.reveal()));
@@ -145,17 +167,34 @@ fn leave(before: Option<String>) -> Outcome<()> {
     contexts.save()
 }
 
+/// What asks this program to stop.
+struct Asked([unix::Signal; 3]);
+
+impl Asked {
+    fn listen() -> Outcome<Self> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::new(Exit::Other, format!("no signals: {error}")));
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [interrupt, terminate, hangup] = kinds.map(listen);
+        Ok(Self([interrupt?, terminate?, hangup?]))
+    }
+
+    async fn to_stop(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
 /// Waits for the server's end and passes on what asks us to stop.
-async fn attend(child: &mut Child) -> Outcome<()> {
-    let listen =
-        |kind| signal(kind).map_err(|error| Failure::new(Exit::Other, format!("no signals: {error}")));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+async fn attend(child: &mut Child, asked: &mut Asked) -> Outcome<()> {
     loop {
         tokio::select! {
             ended = child.wait() => return outcome(ended),
-            // The terminal sends its interrupt to the server too.
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => send(child, Signal::TERM),
+            () = asked.to_stop() => send(child, Signal::TERM),
         }
     }
 }

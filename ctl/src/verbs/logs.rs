@@ -8,11 +8,14 @@ use crate::{
     call,
     failure::Outcome,
     follow::{self, End},
+    names,
     output::Mode,
     request::Request,
     session::{Session, flag},
     sse::Event,
 };
+
+const EXECUTION: &str = "/accounts/{account}/executions/{execution}";
 
 /// The command.
 pub fn command() -> Command {
@@ -31,7 +34,8 @@ pub fn command() -> Command {
 
 /// Runs it.
 pub async fn run(session: &Session, matches: &ArgMatches) -> Outcome<()> {
-    let id = flag(matches, "execution").unwrap_or_default();
+    let typed = flag(matches, "execution").unwrap_or_default();
+    let id = names::at_end(session, EXECUTION, &typed).await?;
     let at = |template: &str| {
         Request::fill(Method::GET, template, |name| match name {
             "account" => session.account().map(str::to_owned),
@@ -43,7 +47,10 @@ pub async fn run(session: &Session, matches: &ArgMatches) -> Outcome<()> {
         let end = follow::follow(session, stream, |event| print(session, event)).await?;
         return if let End::Settled(execution) = end { call::ended(&execution) } else { Ok(()) };
     }
-    let execution = session.client.send(&at("/accounts/{account}/executions/{execution}")?).await?.value()?;
+    let execution = session.client.send(&at(EXECUTION)?).await?.value()?;
+    if session.output.mode != Mode::Table {
+        return session.output.show(&execution["logs"], &[]);
+    }
     let logs = execution["logs"].as_array().into_iter().flatten();
     logs.map(entry).try_for_each(|event| print(session, &event))
 }

@@ -6,6 +6,7 @@ use crate::{
     call,
     document::{Document, Operation},
     failure::{Failure, Outcome},
+    names::singular,
     session::Session,
     tree,
 };
@@ -34,27 +35,4 @@ fn targets<'a>(document: &'a Document, verb: &str) -> Vec<(String, &'a Operation
         (last == verb).then(|| (singular(&name), operation))
     };
     document.operations.iter().filter_map(named).collect()
-}
-
-/// One of many. `system` has one only.
-fn singular(plural: &str) -> String {
-    match plural {
-        name if name.ends_with("ies") => format!("{}y", &name[..name.len() - 3]),
-        name if name.ends_with("ss") => name.to_owned(),
-        name => name.strip_suffix('s').unwrap_or(name).to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::singular;
-
-    #[test]
-    fn things_are_named_in_the_singular() {
-        for (many, one) in
-            [("functions", "function"), ("duties", "duty"), ("system", "system"), ("jobs", "job")]
-        {
-            assert_eq!(singular(many), one);
-        }
-    }
 }

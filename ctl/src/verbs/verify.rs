@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     failure::{Failure, Outcome},
-    note, randomness,
+    names, note, randomness,
     request::Request,
     session::{Session, flag},
     signature, value,
@@ -77,10 +77,11 @@ fn read(path: &str) -> Outcome<Value> {
         .map_err(|error| Failure::usage(format!("{path}: no JSON: {error}")))
 }
 
-async fn fetch(session: &Session, path: &str, id: &str) -> Outcome<Value> {
+async fn fetch(session: &Session, path: &str, typed: &str) -> Outcome<Value> {
+    let id = names::at_end(session, path, typed).await?;
     let request = Request::fill(Method::GET, path, |name| match name {
         "account" => session.account().map(str::to_owned),
-        _ => Ok(id.to_owned()),
+        _ => Ok(id.clone()),
     })?;
     session.client.send(&request).await?.value()
 }

@@ -11,7 +11,7 @@ use crate::{
     document::Operation,
     exit::Exit,
     failure::{Failure, Outcome},
-    follow,
+    follow, names,
     request::Request,
     session::{Session, duration, flag},
     text,
@@ -44,7 +44,7 @@ pub fn command() -> Command {
              A thing that settles in another state ends the wait: exit code 10 if it failed, 6 otherwise. Too late: 9.",
         )
         .arg(Arg::new("resource").value_name("RESOURCE").required(true).help("Such as executions: what has a get command"))
-        .arg(Arg::new("id").value_name("ID").required(true).num_args(1..).help("Its id"))
+        .arg(Arg::new("id").value_name("ID").required(true).num_args(1..).help("Its id, or its name where it has one"))
         .arg(Arg::new("for").long("for").value_name("CONDITION").required(true).help("What to wait for"))
         .arg(Arg::new("timeout").long("timeout").value_name("DURATION").default_value("5m").help("How long at most"))
 }
@@ -52,7 +52,7 @@ pub fn command() -> Command {
 /// Runs it.
 pub async fn run(session: &Session, matches: &ArgMatches) -> Outcome<()> {
     let condition = Condition::parse(&flag(matches, "for").unwrap_or_default())?;
-    let request = request(session, matches)?;
+    let request = request(session, matches).await?;
     let limit = duration(matches, "timeout")?.unwrap_or(Duration::MAX);
     let (began, mut pause) = (Instant::now(), PAUSE_FIRST);
     loop {
@@ -71,12 +71,12 @@ pub async fn run(session: &Session, matches: &ArgMatches) -> Outcome<()> {
         }
         let left = limit.saturating_sub(began.elapsed());
         if left.is_zero() {
-            let status = text::one_line(&text::plain(&value["status"]));
             let limit = humantime::format_duration(limit);
-            return Err(Failure::new(
-                Exit::Unavailable,
-                format!("not so within {limit}; its status is `{status}`"),
-            ));
+            let how = match text::one_line(&text::plain(&value["status"])) {
+                none if none.is_empty() => "it has no status".to_owned(),
+                status => format!("its status is `{status}`"),
+            };
+            return Err(Failure::new(Exit::Unavailable, format!("not so within {limit}; {how}")));
         }
         tokio::time::sleep(pause.min(left)).await;
         pause = (pause * 2).min(PAUSE_MAX);
@@ -85,33 +85,30 @@ pub async fn run(session: &Session, matches: &ArgMatches) -> Outcome<()> {
 
 fn settled_otherwise(value: &Value) -> Failure {
     let status = text::one_line(&text::plain(&value["status"]));
-    let failed = matches!(status.as_str(), "failed" | "timed_out" | "cancelled");
+    let failed = matches!(status.as_str(), "failed" | "timed_out");
     let exit = if failed { Exit::ExecutionFailed } else { Exit::Conflict };
     Failure::new(exit, format!("it ended as `{status}`: what is waited for cannot come any more"))
 }
 
-fn request(session: &Session, matches: &ArgMatches) -> Outcome<Request> {
+async fn request(session: &Session, matches: &ArgMatches) -> Outcome<Request> {
     let resource = flag(matches, "resource").unwrap_or_default();
     let operation = reader(session, &resource)?;
     let ids: Vec<String> = matches.get_many::<String>("id").into_iter().flatten().cloned().collect();
-    let names: Vec<&str> = operation.path_parameters.iter().map(|property| property.name.as_str()).collect();
-    let wanted = names.iter().filter(|name| **name != "account" || names.len() == 1).count();
-    if ids.len() != wanted {
-        return Err(Failure::usage(format!("{resource}: {wanted} id wanted, {} given", ids.len())));
+    let parameters: Vec<&str> =
+        operation.path_parameters.iter().map(|property| property.name.as_str()).collect();
+    let typed: Vec<&str> =
+        parameters.iter().copied().filter(|name| *name != "account" || parameters.len() == 1).collect();
+    if ids.len() != typed.len() {
+        return Err(Failure::usage(format!("{resource}: {} id wanted, {} given", typed.len(), ids.len())));
     }
-    let mut ids = ids.into_iter();
-    let ids = names.iter().map(|name| {
-        let id = if *name == "account" && wanted != names.len() {
-            Some(session.account()?.to_owned())
-        } else {
-            ids.next()
-        };
-        Ok((*name, id.unwrap_or_default()))
+    let found = names::resolve(session, operation, |name| {
+        match typed.iter().position(|known| *known == name).and_then(|place| ids.get(place)) {
+            Some(id) => Ok(id.clone()),
+            None => session.account().map(str::to_owned),
+        }
     });
-    let ids = ids.collect::<Outcome<Vec<_>>>()?;
-    Request::fill(Method::GET, &operation.path, |name| {
-        Ok(ids.iter().find(|(known, _)| *known == name).map(|(_, id)| id.clone()).unwrap_or_default())
-    })
+    let found = found.await?;
+    Request::fill(Method::GET, &operation.path, |name| Ok(found.get(name).cloned().unwrap_or_default()))
 }
 
 /// The operation that reads one of these; the singular and dashes are understood too.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     failure::Outcome,
+    names,
     output::{self, Mode},
     request::Request,
     session::{Session, flag},
@@ -14,14 +15,17 @@ use crate::{
 
 /// The command.
 pub fn command() -> Command {
-    Command::new("why")
-        .about("Say why something is pending, stuck or paused")
-        .arg(Arg::new("id").value_name("ID").required(true).help("The id of anything of the account"))
+    Command::new("why").about("Say why something is pending, stuck or paused").arg(
+        Arg::new("id")
+            .value_name("ID")
+            .required(true)
+            .help("The id of anything of the account, or its name where it has one"),
+    )
 }
 
 /// Runs it.
 pub async fn run(session: &Session, matches: &ArgMatches) -> Outcome<()> {
-    let id = flag(matches, "id").unwrap_or_default();
+    let id = names::of_anything(session, &flag(matches, "id").unwrap_or_default()).await?;
     let request = Request::fill(Method::GET, "/accounts/{account}/why/{id}", |name| match name {
         "account" => session.account().map(str::to_owned),
         _ => Ok(id.clone()),

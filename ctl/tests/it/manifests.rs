@@ -192,6 +192,7 @@ fn bad_manifests_are_told_before_anything_is_changed() {
     let server = server(&[]);
     let cases = [
         ("a.yaml", "kind: function\nname: [", "a.yaml"),
+        ("b.yaml", "name: x\n", "kind is missing; known is: function"),
         ("b.yaml", "kind: functional\nname: x\n", "kind `functional` is not known"),
         ("c.yaml", "kind: function\nsource: x\n", "name is missing"),
         (

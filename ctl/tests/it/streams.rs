@@ -57,6 +57,9 @@ fn logs_without_following_are_those_kept() {
         program.out(&["logs", "e1", "-o", "jsonl"]),
         "\"one\"\n{\"level\":\"warn\",\"message\":\"two\"}\n"
     );
+    let whole: Vec<serde_json::Value> =
+        serde_json::from_str(&program.out(&["logs", "e1", "-o", "json"])).expect("one document");
+    assert_eq!(whole.len(), 2);
 }
 
 #[test]

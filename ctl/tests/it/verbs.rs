@@ -31,6 +31,10 @@ fn wait_ends_when_it_is_so() {
 fn wait_ends_when_it_cannot_become_so() {
     let with = |status: &str| Program::of(&Server::always(200, &json!({"id": "e1", "status": status})));
     with("failed").fails(10, &["wait", "executions", "e1", "--for", "status=succeeded"]);
+    with("cancelled").fails(6, &["wait", "executions", "e1", "--for", "status=succeeded"]);
+    let bare = Program::of(&Server::always(200, &json!({"id": "a1"})));
+    let told = bare.fails(9, &["wait", "accounts", "a1", "--for", "$.owner", "--timeout", "1ms"]);
+    assert!(told.contains("it has no status"), "{told}");
     with("succeeded").fails(6, &["wait", "executions", "e1", "--for", "status=failed"]);
     with("failed").out(&["wait", "executions", "e1", "--for", "status=succeeded,failed"]);
     let gone =
@@ -47,11 +51,12 @@ fn why_tells_the_causes_in_order() {
     ]});
     let server = Server::always(200, &answer);
     let program = Program::of(&server);
+    let id = "00000000-0000-0000-0000-0000000000e1";
     let wanted = "execution e1 is queued\n  1. paused: the duty is paused (since=T0)\n  2. quota: no run left (limit=5)\n";
-    assert_eq!(program.out(&["why", "e1"]), wanted);
-    assert_eq!(serde_json::from_str::<Value>(&program.out(&["why", "e1", "-o", "json"])).ok(), Some(answer));
-    program.out(&["why", "get", "e1"]);
-    assert_eq!(server.lines(), vec!["GET /accounts/acc/why/e1"; 3]);
+    assert_eq!(program.out(&["why", id]), wanted);
+    assert_eq!(serde_json::from_str::<Value>(&program.out(&["why", id, "-o", "json"])).ok(), Some(answer));
+    program.out(&["why", "get", id]);
+    assert_eq!(server.lines(), vec![format!("GET /accounts/acc/why/{id}"); 3]);
 }
 
 #[test]
@@ -64,9 +69,9 @@ fn pause_and_resume_reach_every_kind_of_target() {
             json!({"reason": "r"}),
         ),
         (
-            &["pause", "account", "a9", "--reason", "r", "--until", "T"],
+            &["pause", "account", "a9", "--reason", "r", "--until", "2030-01-01T00:00:00Z"],
             "POST /accounts/a9/pause",
-            json!({"reason": "r", "until": "T"}),
+            json!({"reason": "r", "until": "2030-01-01T00:00:00Z"}),
         ),
         (
             &["pause", "function", "f1", "--reason", "r"],
@@ -87,6 +92,60 @@ fn pause_and_resume_reach_every_kind_of_target() {
         assert_eq!((seen.line.as_str(), seen.json()), (line, body));
     }
     assert!(Program::alone().fails(2, &["pause", "system"]).contains("--reason"));
+}
+
+#[test]
+fn a_time_may_be_said_as_how_long_from_now() {
+    let server = Server::always(200, &json!({}));
+    let program = Program::of(&server);
+    program.out(&["pause", "function", "f1", "--reason", "r", "--until", "10m"]);
+    let until = server.only().json()["until"].as_str().map(str::to_owned).expect("a time");
+    assert!(until.len() == 20 && until.starts_with("20") && until.ends_with('Z'), "{until}");
+    let told = program.fails(2, &["pause", "function", "f1", "--reason", "r", "--until", "soon"]);
+    assert!(told.contains("--until: `soon` is neither a time") && told.contains("10m"), "{told}");
+}
+
+#[test]
+fn names_will_do_where_ids_are_wanted() {
+    const ID: &str = "00000000-0000-0000-0000-0000000000f1";
+    const JOB: &str = "00000000-0000-0000-0000-0000000000a1";
+    let server = Server::start(|seen: &Seen| {
+        let page = |items: Value| json!({"items": items, "next_cursor": null});
+        let path = seen.line.split([' ', '?']).nth(1).expect("a path");
+        Reply::json(
+            200,
+            &match path {
+                "/accounts/acc/functions" => page(json!([{"id": ID, "name": "hello"}])),
+                "/accounts/acc/automation/jobs" => page(json!([{"id": JOB, "name": "j1"}])),
+                "/accounts/acc/oracle/sources" | "/accounts/acc/tokens" => page(json!([])),
+                _ => json!({"id": ID, "name": "hello", "kind": "job", "status": "active", "causes": []}),
+            },
+        )
+    });
+    // The document that is built in: its parameters say that they are ids.
+    let program = Program::of(&server).with("SERVICE_LAYER_OPENAPI", "");
+    let asked = |arguments: &[&str]| {
+        program.out(arguments);
+        server.seen().pop().expect("a request")
+    };
+    let function = format!("GET /accounts/acc/functions/{ID}");
+    assert_eq!(asked(&["wait", "functions", "hello", "--for", "$.name=hello"]).line, function);
+    assert_eq!(asked(&["why", "j1"]).line, format!("GET /accounts/acc/why/{JOB}"));
+    let listed = asked(&["jobs", "list", "--function-id", "hello"]).line;
+    assert_eq!(listed, format!("GET /accounts/acc/automation/jobs?function_id={ID}"));
+    let amended = asked(&["jobs", "update", "j1", "--function-id", "hello"]);
+    assert_eq!(amended.line, format!("PATCH /accounts/acc/automation/jobs/{JOB}"));
+    assert_eq!(amended.json(), json!({"function_id": ID}));
+    for (arguments, kind) in [
+        (&["wait", "functions", "other", "--for", "deleted"][..], "function"),
+        (&["jobs", "list", "--function-id", "other"], "function"),
+        (&["why", "other"], "thing"),
+        (&["logs", "other"], "execution"),
+        (&["verify", "execution", "other"], "execution"),
+    ] {
+        let told = program.fails(5, arguments);
+        assert!(told.contains(&format!("no {kind} is called `other`")), "{told}");
+    }
 }
 
 #[test]
@@ -212,7 +271,7 @@ fn version_tells_program_document_and_server() {
 }
 
 /// A stand-in for `sld`: it writes down how it was started and stays until it is asked to stop.
-const SLD: &str = "#!/bin/sh\necho \"$@\" > args\necho \"$API_TOKENS\" > tokens\ntrap 'exit 0' TERM\nwhile :; do sleep 0.05; done\n";
+const SLD: &str = "#!/bin/sh\necho \"$@\" > args\necho \"$API_TOKENS\" > tokens\necho \"<$SERVICE_LAYER_ACCOUNT>\" > account\ntrap 'exit 0' TERM\nwhile :; do sleep 0.05; done\n";
 
 #[test]
 fn dev_starts_the_server_and_lends_a_context() {
@@ -229,6 +288,7 @@ fn dev_starts_the_server_and_lends_a_context() {
     let listen = server.addr.to_string();
     let mut child = program
         .command(&["dev", "--listen", &listen, "--", "--more"])
+        .env("SERVICE_LAYER_ACCOUNT", "elsewhere")
         .stderr(Stdio::piped())
         .spawn()
         .expect("it starts");
@@ -248,8 +308,11 @@ fn dev_starts_the_server_and_lends_a_context() {
     let token = read("tokens").trim_end().strip_prefix("dev:").expect("a name").to_owned();
     assert_eq!((asked.header("authorization"), token.len()), (format!("Bearer {token}").as_str(), 48));
     assert!(!told.contains(&token));
+    assert_eq!(read("account"), "<>\n", "what is no setting of the server's is not passed on");
 
-    let stopped = std::process::Command::new("kill").arg(child.id().to_string()).status().expect("kill");
+    // To this program alone, as a supervisor does; a terminal would tell its whole group.
+    let stopped =
+        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
     assert!(stopped.success());
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
     assert_eq!(program.out(&["context", "list", "-o", "name"]), "before\n");

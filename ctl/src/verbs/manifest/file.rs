@@ -118,7 +118,8 @@ fn documents(file: &str) -> Outcome<Vec<(String, Value)>> {
 fn manifest(origin: String, value: Value, file: &str, known: &[String]) -> Outcome<Manifest> {
     let wrong = |why: String| Failure::usage(format!("{origin}: {why}"));
     let Value::Object(mut fields) = value else { return Err(wrong("a manifest is an object".to_owned())) };
-    let kind = fields.remove("kind").unwrap_or(Value::Null);
+    let kind =
+        fields.remove("kind").ok_or_else(|| wrong(format!("kind is missing; known is: {FUNCTION}")))?;
     if kind != FUNCTION {
         return Err(wrong(format!(
             "kind `{}` is not known; known is: {FUNCTION}",
