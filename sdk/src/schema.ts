@@ -3223,6 +3223,8 @@ export interface components {
             secrets: string[];
             /** @description Its source; left out of lists. */
             source?: string | null;
+            /** @description `active`, or `paused` while a pause holds its runs back. */
+            status: string;
             /**
              * Format: date-time
              * @description When it was last changed.
