@@ -115,7 +115,7 @@ impl Server {
         self.draining.cancel();
         tokio::time::sleep(self.grace).await;
         let mut stopping = std::pin::pin!(self.handle.stop(true));
-        let patience = self.within - LAST_WORD.min(self.within / 2);
+        let patience = self.within.saturating_sub(LAST_WORD.min(self.within / 2));
         if tokio::time::timeout(patience, stopping.as_mut()).await.is_err() {
             self.runtime.end_waits();
             stopping.await;

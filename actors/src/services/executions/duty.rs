@@ -124,6 +124,8 @@ async fn perform(core: &Arc<Core>, attempt: &Attempt) -> Result<Outcome, Fault> 
     let place = tokio::select! {
         biased;
         () = attempt.cancel.cancelled() => return Ok(Outcome::Release),
+        // What has not begun when the daemon drains begins elsewhere.
+        () = core.bells.leaving.cancelled() => return Ok(Outcome::Release),
         place = core.executions.lanes.enter(ask) => place,
     };
     let around = Around { duty: DUTY, account: work.account, gates: &[execution.function_id] };

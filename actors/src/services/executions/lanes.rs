@@ -1,7 +1,8 @@
 //! How many runs there are at once, of each account and each function, in this daemon.
 //!
 //! A run that comes straight from a request takes a place only if there is one and nobody waits for it; otherwise it is
-//! queued. A run from the queue waits for its place. So neither starves the other.
+//! queued. A run from the queue waits for its place. So neither starves the other. One that waits for a place of its
+//! function holds nothing else of its account up.
 
 use std::{
     collections::HashMap,
@@ -47,6 +48,8 @@ pub(super) struct Place {
 struct Waiter<'a> {
     lanes: &'a Lanes,
     ask: Ask,
+    /// In which of its lanes it is counted as waiting: those that were full when it last looked.
+    counted: [bool; 2],
 }
 
 impl Ask {
@@ -72,7 +75,7 @@ impl Lanes {
 
     /// A place, as soon as there is one.
     pub(super) async fn enter(&self, ask: Ask) -> Place {
-        let waiter = Waiter::new(self, ask);
+        let mut waiter = Waiter { lanes: self, ask, counted: [false; 2] };
         loop {
             let freed = self.0.freed.notified();
             tokio::pin!(freed);
@@ -124,30 +127,32 @@ impl Lanes {
     }
 }
 
-impl<'a> Waiter<'a> {
-    fn new(lanes: &'a Lanes, ask: Ask) -> Self {
-        let mut all = lanes.lanes();
-        for (id, _) in ask.lanes() {
-            all.entry(id).or_default().waiting += 1;
-        }
-        drop(all);
-        Self { lanes, ask }
+impl Waiter<'_> {
+    fn try_enter(&mut self) -> Option<Place> {
+        let mut lanes = self.lanes.lanes();
+        let is_full = |(id, limit)| lanes.get(&id).is_some_and(|lane: &Lane| lane.running >= limit);
+        let full = self.ask.lanes().map(is_full);
+        self.count(&mut lanes, full);
+        (full == [false; 2]).then(|| self.lanes.take(&mut lanes, self.ask))
     }
 
-    fn try_enter(&self) -> Option<Place> {
-        let mut lanes = self.lanes.lanes();
-        let free = self
-            .ask
-            .lanes()
-            .into_iter()
-            .all(|(id, limit)| lanes.get(&id).is_none_or(|lane| lane.running < limit));
-        free.then(|| self.lanes.take(&mut lanes, self.ask))
+    /// Is counted as waiting in these of its lanes, and in no other.
+    fn count(&mut self, lanes: &mut HashMap<Uuid, Lane>, waits: [bool; 2]) {
+        for (at, (id, _)) in self.ask.lanes().into_iter().enumerate() {
+            let lane = lanes.entry(id).or_default();
+            lane.waiting = lane.waiting + usize::from(waits[at]) - usize::from(self.counted[at]);
+            if lane.running == 0 && lane.waiting == 0 {
+                lanes.remove(&id);
+            }
+        }
+        self.counted = waits;
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.lanes.leave(self.ask, |lane| lane.waiting -= 1);
+        let lanes = self.lanes;
+        self.count(&mut lanes.lanes(), [false; 2]);
     }
 }
 
@@ -189,12 +194,31 @@ mod tests {
         let (first, second) = (lanes.try_enter(ask(1)), lanes.try_enter(ask(1)));
         let mut waiting = Box::pin(lanes.enter(ask(1)));
         assert!((&mut waiting).now_or_never().is_none());
-        assert_eq!(lanes.awaited().len(), 2);
+        assert_eq!(lanes.awaited(), [ask(1).function]);
+        let other = lanes.try_enter(ask(2));
+        assert!(other.is_some(), "another function's place is nothing to it");
+        drop(other);
         drop(first);
         assert!(lanes.try_enter(ask(1)).is_none(), "the place is for the one that waits");
         let place = waiting.now_or_never();
         assert!(place.is_some());
         drop((second, place));
+        assert!(lanes.lanes().is_empty());
+    }
+
+    #[test]
+    fn who_waits_for_a_place_of_the_account_is_not_overtaken_either() {
+        let lanes = Lanes::default();
+        let mut places = [1, 1, 2].map(|function| lanes.try_enter(ask(function)));
+        let mut waiting = Box::pin(lanes.enter(ask(1)));
+        assert!((&mut waiting).now_or_never().is_none());
+        assert_eq!(lanes.awaited().len(), 2, "both are full");
+        places[2] = None;
+        assert!(lanes.try_enter(ask(2)).is_none(), "it has not looked yet");
+        assert!((&mut waiting).now_or_never().is_none());
+        assert_eq!(lanes.awaited(), [ask(1).function]);
+        drop(waiting);
+        drop(places);
         assert!(lanes.lanes().is_empty());
     }
 }

@@ -35,11 +35,9 @@ async fn is_owed(core: &Core, key: Key, since: DateTime<Utc>) -> Result<bool, Fa
     let query =
         WorkQuery { account: Some(key.account), subject: Some(key.id), limit: 2, ..WorkQuery::default() };
     let items = core.store.work(query).await?;
-    match items.iter().find(|item| item.holder.is_some()) {
-        Some(held) => Ok(held.is_leased(now)),
-        None => {
-            let longest = TimeDelta::from_std(core.settings.duration(&MAX_WAIT)).unwrap_or(TimeDelta::MAX);
-            Ok(now - since < longest)
-        }
+    if let Some(held) = items.iter().find(|item| item.holder.is_some()) {
+        return Ok(held.is_leased(now));
     }
+    let longest = TimeDelta::from_std(core.settings.duration(&MAX_WAIT)).unwrap_or(TimeDelta::MAX);
+    Ok(now - since < longest)
 }
