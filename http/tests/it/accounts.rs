@@ -16,10 +16,10 @@ async fn null_is_absent_in_what_is_made_and_clears_in_what_is_changed() {
     let made = server.post(&format!("{account}/functions"), new).await;
     assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
     let path = format!("{account}/functions/{}", made.json()["id"].as_str().expect("an id"));
-    let patch = |body: Value| send(server.request(Method::PATCH, &path, OPERATOR).json(&body));
-    let changed = patch(json!({"description": "x", "keep_context": true})).await.json();
+    let amend = |body: Value| send(server.request(Method::PATCH, &path, OPERATOR).json(&body));
+    let changed = amend(json!({"description": "x", "keep_context": true})).await.json();
     assert_eq!((&changed["description"], &changed["keep_context"]), (&json!("x"), &json!(true)));
-    let cleared = patch(json!({"description": null, "keep_context": null})).await.json();
+    let cleared = amend(json!({"description": null, "keep_context": null})).await.json();
     assert_eq!((&cleared["description"], &cleared["keep_context"]), (&json!(""), &json!(false)));
     let paused = server.post(&format!("{path}/pause"), json!({"reason": null})).await;
     assert_eq!(paused.status, StatusCode::OK, "{paused:?}");

@@ -8,7 +8,7 @@ use sl_actors::{
     pause::{NewPause, PauseWork, Target},
     services::{
         accounts::{AmendAccount, PatchAccount, Status},
-        automation::{DUTY, JobView, RunStatus},
+        automation::{DUTY, Job, JobView, RunStatus},
     },
 };
 
@@ -67,7 +67,7 @@ async fn slots_of_a_pause_that_ends_by_itself_follow_catch_up(ground: Ground) {
     stand.world.pass(Duration::from_secs(3));
     let jobs = stand.six_slots("each").await;
     for (job, _) in &jobs {
-        stand.pause_for(Target::Entity(job.id), Duration::from_secs(29)).await;
+        stand.pause_for(Target::of::<Job>(job.id), Duration::from_secs(29)).await;
     }
     stand.world.pass(Duration::from_secs(30));
     stand.followed_catch_up(&jobs).await;

@@ -35,7 +35,7 @@ async fn what_waits_for_a_source_that_is_removed_fails(ground: Ground) {
     }
     // A pause of what is gone holds nothing back.
     let new = NewPause { reason: "maintenance".to_owned(), until: None };
-    shop.perform(PauseWork { target: Target::Entity(later), new }).await.unwrap();
+    shop.perform(PauseWork { target: Target::of::<OracleSource>(later), new }).await.unwrap();
     shop.perform(Remove::<OracleSource>::new(later, None)).await.unwrap();
     let told = ended(&shop, alone).await;
     assert_eq!(told.status.as_str(), "failed");
