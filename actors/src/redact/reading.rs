@@ -56,7 +56,9 @@ impl<'a> Reading<'a> {
                 }
             }
         }
-        bytes.iter_mut().for_each(|byte| *byte = unspaced(*byte));
+        for byte in &mut bytes {
+            *byte = unspaced(*byte);
+        }
         Self { bytes: Cow::Owned(bytes), starts: Some(starts), length: text.len() }
     }
 }
