@@ -2660,7 +2660,7 @@ export interface components {
             limits?: {
                 [key: string]: components["schemas"]["AccountLimit"];
             } | null;
-            /** @description Up to 64 notes; replaces all. */
+            /** @description Up to 64 notes; replaces all. Null for none. */
             metadata?: {
                 [key: string]: string;
             } | null;
@@ -2670,9 +2670,9 @@ export interface components {
         };
         /** @description What amends a function; absent fields stay as they are. Every amendment that changes something makes a new version. */
         AmendFunction: {
-            /** @description What it is for, up to 2,000 characters. */
+            /** @description What it is for, up to 2,000 characters; null for nothing. */
             description?: string | null;
-            /** @description Whether its runs share what it holds in globals. */
+            /** @description Whether its runs share what it holds in globals; null for no. */
             keep_context?: boolean | null;
             limits?: components["schemas"]["Limits"] | null;
             /** @description Its name, 1 to 128 characters. */
@@ -2682,7 +2682,7 @@ export interface components {
              * @description Takes source, secrets, limits and `keep_context` from this earlier version; other fields given beside it hold.
              */
             rollback_to?: number | null;
-            /** @description The secrets its runs are given; replaces all. */
+            /** @description The secrets its runs are given; replaces all. Null for none. */
             secrets?: string[] | null;
             /** @description JavaScript, as at creation. */
             source?: string | null;
@@ -3223,6 +3223,8 @@ export interface components {
             secrets: string[];
             /** @description Its source; left out of lists. */
             source?: string | null;
+            /** @description `active`, or `paused` while a pause holds its runs back. */
+            status: string;
             /**
              * Format: date-time
              * @description When it was last changed.
@@ -4024,9 +4026,8 @@ export interface components {
         /** @description What treats many letters at once. */
         ManyLetters: {
             /** @description Whether only to tell how many there are. */
-            dry_run?: boolean;
-            /** @description Which. */
-            filter?: components["schemas"]["LetterFilter"];
+            dry_run?: boolean | null;
+            filter?: components["schemas"]["LetterFilter"] | null;
         };
         /**
          * @description What becomes of the work that came due during a pause.
@@ -4105,7 +4106,7 @@ export interface components {
             /** @description Up to 64 notes. */
             metadata?: {
                 [key: string]: string;
-            };
+            } | null;
             /** @description Who it belongs to, 1 to 200 characters. */
             owner: string;
         };
@@ -4140,15 +4141,14 @@ export interface components {
         /** @description What creates a function. */
         NewFunction: {
             /** @description What it is for, up to 2,000 characters. */
-            description?: string;
+            description?: string | null;
             /** @description Whether its runs share what it holds in globals, while its host lives. Faster; off unless asked for. */
-            keep_context?: boolean;
-            /** @description What its runs may use, within the account's bounds. */
-            limits?: components["schemas"]["Limits"];
+            keep_context?: boolean | null;
+            limits?: components["schemas"]["Limits"] | null;
             /** @description Its name, 1 to 128 characters; unique in the account whatever the case. */
             name: string;
             /** @description The secrets its runs are given, by name; each must exist. */
-            secrets?: string[];
+            secrets?: string[] | null;
             /**
              * @description JavaScript: an ES module with a default export `(params, context) => ...`, or one expression that gives
              *     `function (params, secrets)`. Async is allowed.
@@ -4288,7 +4288,7 @@ export interface components {
         /** @description What a pause says. */
         NewPause: {
             /** @description Why, up to 500 characters. */
-            reason?: string;
+            reason?: string | null;
             /**
              * Format: date-time
              * @description Until when (RFC 3339); absent: until somebody resumes.
@@ -4451,7 +4451,7 @@ export interface components {
         /** @description What creates a webhook. */
         NewWebhook: {
             /** @description What it is for. */
-            description?: string;
+            description?: string | null;
             /** @description Whether it tells anything; `true` unless told otherwise. */
             enabled?: boolean | null;
             /**
@@ -5436,11 +5436,7 @@ export interface components {
         };
         /** @description What a resumption says. */
         Resume: {
-            /**
-             * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
-             *     each function or job, or none (`drop`).
-             */
-            missed?: components["schemas"]["Missed"];
+            missed?: components["schemas"]["Missed"] | null;
         };
         /** @description What a resumption came to. */
         Resumed: {
@@ -6798,7 +6794,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why, up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                     /**
                      * Format: date-time
                      * @description Until when (RFC 3339); absent: until somebody resumes.
@@ -6904,11 +6900,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /**
-                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
-                     *     each function or job, or none (`drop`).
-                     */
-                    missed?: components["schemas"]["Missed"];
+                    missed?: components["schemas"]["Missed"] | null;
                 };
             };
         };
@@ -7121,9 +7113,8 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Whether only to tell how many there are. */
-                    dry_run?: boolean;
-                    /** @description Which. */
-                    filter?: components["schemas"]["LetterFilter"];
+                    dry_run?: boolean | null;
+                    filter?: components["schemas"]["LetterFilter"] | null;
                 };
             };
         };
@@ -7168,9 +7159,8 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Whether only to tell how many there are. */
-                    dry_run?: boolean;
-                    /** @description Which. */
-                    filter?: components["schemas"]["LetterFilter"];
+                    dry_run?: boolean | null;
+                    filter?: components["schemas"]["LetterFilter"] | null;
                 };
             };
         };
@@ -7951,7 +7941,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why, up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                     /**
                      * Format: date-time
                      * @description Until when (RFC 3339); absent: until somebody resumes.
@@ -8002,11 +7992,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /**
-                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
-                     *     each function or job, or none (`drop`).
-                     */
-                    missed?: components["schemas"]["Missed"];
+                    missed?: components["schemas"]["Missed"] | null;
                 };
             };
         };
@@ -8605,7 +8591,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why, up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                     /**
                      * Format: date-time
                      * @description Until when (RFC 3339); absent: until somebody resumes.
@@ -8656,11 +8642,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /**
-                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
-                     *     each function or job, or none (`drop`).
-                     */
-                    missed?: components["schemas"]["Missed"];
+                    missed?: components["schemas"]["Missed"] | null;
                 };
             };
         };
@@ -9169,7 +9151,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why, up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                     /**
                      * Format: date-time
                      * @description Until when (RFC 3339); absent: until somebody resumes.
@@ -9220,11 +9202,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /**
-                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
-                     *     each function or job, or none (`drop`).
-                     */
-                    missed?: components["schemas"]["Missed"];
+                    missed?: components["schemas"]["Missed"] | null;
                 };
             };
         };
@@ -9778,7 +9756,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why, up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                     /**
                      * Format: date-time
                      * @description Until when (RFC 3339); absent: until somebody resumes.
@@ -9829,11 +9807,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /**
-                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
-                     *     each function or job, or none (`drop`).
-                     */
-                    missed?: components["schemas"]["Missed"];
+                    missed?: components["schemas"]["Missed"] | null;
                 };
             };
         };
@@ -9918,7 +9892,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why, up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                     /**
                      * Format: date-time
                      * @description Until when (RFC 3339); absent: until somebody resumes.
@@ -10257,7 +10231,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why, up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                     /**
                      * Format: date-time
                      * @description Until when (RFC 3339); absent: until somebody resumes.
@@ -10348,11 +10322,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /**
-                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
-                     *     each function or job, or none (`drop`).
-                     */
-                    missed?: components["schemas"]["Missed"];
+                    missed?: components["schemas"]["Missed"] | null;
                 };
             };
         };
@@ -10725,11 +10695,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /**
-                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
-                     *     each function or job, or none (`drop`).
-                     */
-                    missed?: components["schemas"]["Missed"];
+                    missed?: components["schemas"]["Missed"] | null;
                 };
             };
         };
@@ -10974,6 +10940,8 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
+                "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /** @description Id of the account. */
@@ -11004,6 +10972,7 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -11018,6 +10987,8 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
+                "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /** @description Id of the account. */
@@ -11048,6 +11019,7 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -11637,6 +11609,8 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
+                "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /** @description Id of the account. */
@@ -11663,6 +11637,7 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -11677,6 +11652,8 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
+                "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /** @description Id of the account. */
@@ -11703,6 +11680,7 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -11777,7 +11755,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why, up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                     /**
                      * Format: date-time
                      * @description Until when (RFC 3339); absent: until somebody resumes.
@@ -11828,11 +11806,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /**
-                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
-                     *     each function or job, or none (`drop`).
-                     */
-                    missed?: components["schemas"]["Missed"];
+                    missed?: components["schemas"]["Missed"] | null;
                 };
             };
         };
@@ -12251,6 +12225,8 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
+                "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /** @description Id of the account. */
@@ -12277,6 +12253,7 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -12291,6 +12268,8 @@ export interface operations {
             header?: {
                 /** @description Makes the request repeatable for 24 hours: a repeat gets the stored answer and has no further effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version that is to be changed, like "3", or a list of which one may be; a weak tag matches none. */
+                "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /** @description Id of the account. */
@@ -12317,6 +12296,7 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -12344,7 +12324,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why, up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                     /**
                      * Format: date-time
                      * @description Until when (RFC 3339); absent: until somebody resumes.
@@ -12395,11 +12375,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /**
-                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
-                     *     each function or job, or none (`drop`).
-                     */
-                    missed?: components["schemas"]["Missed"];
+                    missed?: components["schemas"]["Missed"] | null;
                 };
             };
         };
@@ -12931,7 +12907,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": Record<string, never>;
                 };
             };
             400: components["responses"]["Problem400"];
@@ -13075,7 +13051,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why, up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                     /**
                      * Format: date-time
                      * @description Until when (RFC 3339); absent: until somebody resumes.
@@ -13124,11 +13100,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /**
-                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
-                     *     each function or job, or none (`drop`).
-                     */
-                    missed?: components["schemas"]["Missed"];
+                    missed?: components["schemas"]["Missed"] | null;
                 };
             };
         };
@@ -13311,7 +13283,7 @@ export interface operations {
             content: {
                 "application/json": null | {
                     /** @description Why, up to 500 characters. */
-                    reason?: string;
+                    reason?: string | null;
                     /**
                      * Format: date-time
                      * @description Until when (RFC 3339); absent: until somebody resumes.
@@ -13391,11 +13363,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": null | {
-                    /**
-                     * @description What becomes of the work that came due during the pause: `all` of it runs unless told otherwise, the `latest` of
-                     *     each function or job, or none (`drop`).
-                     */
-                    missed?: components["schemas"]["Missed"];
+                    missed?: components["schemas"]["Missed"] | null;
                 };
             };
         };

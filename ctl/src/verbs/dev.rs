@@ -62,7 +62,7 @@ pub async fn run(_session: &Session, matches: &ArgMatches) -> Outcome<()> {
     let result = tokio::select! {
         ended = child.wait() => return outcome(ended),
         ready = ready(&addr, &token) => ready,
-        () = asked.stopped() => {
+        () = asked.once() => {
             stop(&mut child).await;
             return Ok(());
         }
@@ -179,7 +179,7 @@ impl Asked {
         Ok(Self([interrupt?, terminate?, hangup?]))
     }
 
-    async fn stopped(&mut self) {
+    async fn once(&mut self) {
         let [interrupt, terminate, hangup] = &mut self.0;
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -194,7 +194,7 @@ async fn attend(child: &mut Child, asked: &mut Asked) -> Outcome<()> {
     loop {
         tokio::select! {
             ended = child.wait() => return outcome(ended),
-            () = asked.stopped() => send(child, Signal::TERM),
+            () = asked.once() => send(child, Signal::TERM),
         }
     }
 }

@@ -204,6 +204,11 @@ impl Checked {
         text
     }
 
+    /// Whether a secret could not be read, so that nothing is known of it.
+    fn is_told(&self, secret: &named::Named) -> bool {
+        self.problems.iter().any(|problem| problem.starts_with(secret.environment))
+    }
+
     fn database_url(&mut self, text: Option<String>) -> Option<SecretString> {
         let dsn = text.map(SecretString::from)?;
         self.dsn(&dsn);
@@ -218,7 +223,7 @@ impl Checked {
 
     fn tokens(&mut self, text: Option<String>, mode: Mode) -> Vec<OperatorToken> {
         match tokens::parse(&text.unwrap_or_default()) {
-            Ok(tokens) if tokens.is_empty() && mode == Mode::Serve => {
+            Ok(tokens) if tokens.is_empty() && mode == Mode::Serve && !self.is_told(&named::API_TOKENS) => {
                 self.problems.push(
                     "api_tokens: there is no operator token, so nobody could be let in; set API_TOKENS to one or more \
                      long random words (openssl rand -hex 24), or API_TOKENS_FILE to a file with them"
@@ -242,7 +247,7 @@ impl Checked {
 
     fn keys(&mut self, text: Option<String>, durable: bool) -> Option<KeyRing> {
         let Some(text) = text.map(SecretString::from) else {
-            if durable {
+            if durable && !self.is_told(&named::SECRET_ENCRYPTION_KEY) {
                 self.problems.push(
                     "secret_encryption_key: PostgreSQL keeps secrets beyond this process, so a key has to seal them; set \
                      SECRET_ENCRYPTION_KEY to 32 random bytes in base64 or hex (openssl rand -base64 32) and keep it safe"

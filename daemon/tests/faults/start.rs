@@ -68,6 +68,18 @@ fn a_database_that_is_not_there_is_no_wrong_configuration() {
 }
 
 #[test]
+fn a_database_that_the_server_does_not_know_is_a_wrong_configuration() {
+    on_threads(async {
+        let database = Database::empty().await;
+        let dsn = database.dsn();
+        let name = dsn.split('?').next().and_then(|dsn| dsn.rsplit(['=', '/']).next()).expect("a name");
+        let dsn = dsn.replace(name, "nodb");
+        let said = refused(&[("DATABASE_URL", &dsn), ("SECRET_ENCRYPTION_KEY", KEY)]);
+        assert!(said.contains("database \"nodb\" does not exist"), "{said}");
+    });
+}
+
+#[test]
 fn an_address_in_use_is_named() {
     let daemon = Daemon::start(&[]);
     let address = daemon.base.trim_start_matches("http://").to_owned();

@@ -29,11 +29,25 @@ pub fn fault(error: &Error) -> Fault {
 
 /// The fault of a connection that could not be opened, with why: a certificate that nobody vouches for is told as such.
 pub fn connect_fault(error: &Error) -> Fault {
-    if error.as_db_error().is_some() {
-        return unavailable(error);
+    if let Some(answer) = error.as_db_error() {
+        return unavailable(format!("SQLSTATE {}: {}", answer.code().code(), answer.message()));
     }
     let reasons = std::iter::successors(std::error::Error::source(error), |reason| reason.source());
     unavailable(reasons.fold(error.to_string(), |told, reason| format!("{told}: {reason}")))
+}
+
+/// The fault of a connection that could not be opened at the start. Where the server does not know the database or the user, or
+/// takes no such password, waiting helps less than another connection string.
+pub fn start_fault(error: &Error) -> Fault {
+    match error
+        .as_db_error()
+        .filter(|answer| ["28", "3D"].iter().any(|class| answer.code().code().starts_with(class)))
+    {
+        Some(answer) => {
+            Fault::new(Code::Invalid, format!("the database refuses the connection: {}", answer.message()))
+        }
+        None => connect_fault(error),
+    }
 }
 
 /// The fault of a pool that gives no connection.

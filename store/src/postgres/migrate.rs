@@ -75,7 +75,7 @@ async fn connect(options: &Options) -> Result<Client, Fault> {
     let mut config = unbounded.config()?;
     config.tcp_user_timeout(options.statement_timeout);
     let tls = tls::connector(options, &config)?;
-    let (client, connection) = config.connect(tls).await.map_err(|error| failure::connect_fault(&error))?;
+    let (client, connection) = config.connect(tls).await.map_err(|error| failure::start_fault(&error))?;
     // Ends when the client is dropped.
     task::spawn(async move {
         let _ = connection.await;

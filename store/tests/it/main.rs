@@ -4,6 +4,7 @@
 
 mod encryption;
 mod faults;
+mod guess;
 mod memory;
 mod postgres;
 mod proxy;
