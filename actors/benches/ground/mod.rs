@@ -34,6 +34,10 @@ use sl_store::{
 };
 use uuid::Uuid;
 
+/// The daemon's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A daemon that has these duties and no JavaScript host.
 pub async fn runtime(store: Store, duties: Vec<Arc<dyn Duty>>) -> Runtime {
     let settings = Settings::default();
