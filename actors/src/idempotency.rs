@@ -295,13 +295,7 @@ impl Ticket {
         (status, answer): (u16, &T),
     ) -> Result<(), Fault> {
         let promised = Expect::Version(next_version(self.expect));
-        let answer = (i64::from(status), &*written(answer)?);
-        let mut batch = Batch::new();
-        batch.writes.push(self.write(core, answer, promised));
-        match core.store.commit(batch).await {
-            Err(fault) if fault.code == Code::Conflict => Ok(()),
-            stored => stored,
-        }
+        self.store(core, (i64::from(status), &written(answer)?), promised).await.map(drop)
     }
 
     /// Stores the answer of a request that was refused for what it found, and so had no effect. Answers whether it was; where
@@ -310,8 +304,13 @@ impl Ticket {
     /// # Errors
     /// As [`Ticket::keep`].
     pub async fn refuse(&self, core: &Core, (status, body): (u16, &str)) -> Result<bool, Fault> {
+        self.store(core, (i64::from(status), body.as_bytes()), self.expect).await
+    }
+
+    /// Stores an answer by itself. Answers whether it was; not where the record is not what it is expected to be.
+    async fn store(&self, core: &Core, answer: (i64, &[u8]), expect: Expect) -> Result<bool, Fault> {
         let mut batch = Batch::new();
-        batch.writes.push(self.write(core, (i64::from(status), body.as_bytes()), self.expect));
+        batch.writes.push(self.write(core, answer, expect));
         match core.store.commit(batch).await {
             Err(fault) if fault.code == Code::Conflict => Ok(false),
             stored => stored.map(|()| true),
