@@ -58,6 +58,20 @@ pub struct Around<'a> {
     pub gates: &'a [Uuid],
 }
 
+impl<'a> Around<'a> {
+    /// Tells which pauses are about it, whether or not they hold.
+    fn concerns(self) -> impl Fn(&Pause) -> bool + 'a {
+        let account = self.account.to_string();
+        let gates: Vec<String> = self.gates.iter().map(|gate| Pause::entity(self.account, *gate)).collect();
+        move |pause| match pause.scope {
+            PauseScope::System => true,
+            PauseScope::Duty => pause.target == self.duty,
+            PauseScope::Account => pause.target == account,
+            PauseScope::Entity => gates.contains(&pause.target),
+        }
+    }
+}
+
 impl Mirror {
     /// Rises whenever an account may have changed.
     #[must_use]
@@ -111,6 +125,16 @@ impl Mirror {
         holding
     }
 
+    /// Whether a pause holds this work back now.
+    #[must_use]
+    pub fn is_held(&self, around: Around<'_>, now: DateTime<Utc>) -> bool {
+        let pauses = self.pauses();
+        !pauses.is_empty() && {
+            let concerns = around.concerns();
+            pauses.iter().any(|pause| pause.holds(now) && concerns(pause))
+        }
+    }
+
     /// The last instant at which a pause held this work back that has ended by itself, as long as its row is there.
     #[must_use]
     pub fn lifted(&self, around: Around<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -124,16 +148,8 @@ impl Mirror {
         if pauses.is_empty() {
             return Vec::new();
         }
-        let account = around.account.to_string();
-        let gates: Vec<String> =
-            around.gates.iter().map(|gate| Pause::entity(around.account, *gate)).collect();
-        let concerning = pauses.iter().filter(|pause| wanted(pause)).filter(|pause| match pause.scope {
-            PauseScope::System => true,
-            PauseScope::Duty => pause.target == around.duty,
-            PauseScope::Account => pause.target == account,
-            PauseScope::Entity => gates.contains(&pause.target),
-        });
-        concerning.cloned().collect()
+        let concerns = around.concerns();
+        pauses.iter().filter(|pause| wanted(pause) && concerns(pause)).cloned().collect()
     }
 
     /// Reads the pauses and the suspended accounts again.

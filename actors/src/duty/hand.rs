@@ -102,7 +102,7 @@ impl Core {
         let now = self.clock.now();
         for item in batch.work.iter_mut().filter(|item| item.lease.is_none() && item.due_at <= now) {
             let around = Around { duty: item.duty, account: item.account, gates: item.gate.as_slice() };
-            if !self.mirror.holding(around, now).is_empty() {
+            if self.mirror.is_held(around, now) {
                 // It waits where a resume finds it, which then wakes the duty.
                 continue;
             }

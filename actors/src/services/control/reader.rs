@@ -94,7 +94,7 @@ impl Duty for EventReader {
                     return Outcome::Release;
                 }
                 let around = Around { duty: READER_DUTY, account: SYSTEM, gates: &[] };
-                let held = !core.mirror.holding(around, core.clock.now()).is_empty();
+                let held = core.mirror.is_held(around, core.clock.now());
                 if held || core.bells.leaving.is_cancelled() {
                     return Outcome::Again(core.clock.now(), Batch::new());
                 }

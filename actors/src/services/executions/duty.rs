@@ -129,7 +129,7 @@ async fn perform(core: &Arc<Core>, attempt: &Attempt) -> Result<Outcome, Fault> 
         place = core.executions.lanes.enter(ask) => place,
     };
     let around = Around { duty: DUTY, account: work.account, gates: &[execution.function_id] };
-    if !core.mirror.holding(around, core.clock.now()).is_empty() {
+    if core.mirror.is_held(around, core.clock.now()) {
         return Ok(Outcome::Release);
     }
     let session = session(core, attempt, execution, (ready, settings), place);

@@ -59,7 +59,7 @@ pub(super) async fn begin(tenant: &Tenant, beginning: Beginning) -> Result<Execu
     let core = &tenant.core;
     let wait = if core.executions.closing.is_cancelled() { Duration::ZERO } else { wait };
     let around = Around { duty: DUTY, account: tenant.account_id, gates: &[ready.function_id] };
-    let free = !wait.is_zero() && core.mirror.holding(around, tenant.now()).is_empty();
+    let free = !wait.is_zero() && !core.mirror.is_held(around, tenant.now());
     let ask = ask(tenant.account_id, &ready, &tenant.settings);
     let view = match free.then(|| core.executions.lanes.try_enter(ask)).flatten() {
         Some(place) => run_now(tenant, execution, ready, place, wait).await?,

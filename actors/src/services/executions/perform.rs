@@ -80,7 +80,7 @@ impl Performer {
         let (account, function) = (self.execution.head.account_id, self.execution.function_id);
         let around = Around { duty: ACTIONS, account, gates: &[function] };
         let mirror = &self.core.mirror;
-        mirror.stopped().contains_key(&account) || !mirror.holding(around, self.core.clock.now()).is_empty()
+        mirror.stopped().contains_key(&account) || mirror.is_held(around, self.core.clock.now())
     }
 
     /// Performs one, or writes that it failed.

@@ -200,7 +200,7 @@ impl Look<'_> {
         let around = Around { duty: DUTY, account: SYSTEM, gates: &[] };
         self.attempt.cancel.is_cancelled()
             || self.core.bells.leaving.is_cancelled()
-            || !self.core.mirror.holding(around, self.core.clock.now()).is_empty()
+            || self.core.mirror.is_held(around, self.core.clock.now())
     }
 
     /// Reads and tells one block, from the part of it on that is not told yet; answers the place after it.

@@ -93,7 +93,7 @@ impl NeoView {
 
 fn is_paused(core: &Core) -> bool {
     let around = Around { duty: DUTY, account: SYSTEM, gates: &[] };
-    !core.mirror.holding(around, core.clock.now()).is_empty()
+    core.mirror.is_held(around, core.clock.now())
 }
 
 /// Tells how far the chain was read; run for the system.
