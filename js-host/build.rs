@@ -11,21 +11,44 @@ const PRELUDE: &str = concat!(
     "(function (host) {\n'use strict';\n",
     include_str!("src/prelude/primordials.js"),
     include_str!("src/prelude/errors.js"),
+    "const makeInspect = () => {\n",
     include_str!("src/prelude/inspect.js"),
+    "};\n",
     include_str!("src/prelude/console.js"),
+    "const makeDevpack = () => {\n",
     include_str!("src/prelude/devpack.js"),
+    "};\n",
     include_str!("src/prelude/timers.js"),
+    "const makeText = () => {\n",
     include_str!("src/prelude/text.js"),
+    "};\nconst makeCrypto = () => {\n",
     include_str!("src/prelude/crypto.js"),
-    "const makeNetwork = () => {\n",
+    "};\nconst makeNetwork = () => {\n",
     include_str!("src/prelude/url.js"),
     include_str!("src/prelude/abort.js"),
     include_str!("src/prelude/fetch.js"),
     "};\n",
-    include_str!("src/prelude/network.js"),
     include_str!("src/prelude/run.js"),
     "\n})"
 );
+
+/// Globals that are made when they are first asked for.
+const LAZY: [&str; 14] = [
+    "AbortController",
+    "AbortSignal",
+    "Devpack",
+    "Headers",
+    "Response",
+    "TextDecoder",
+    "TextEncoder",
+    "URL",
+    "URLSearchParams",
+    "atob",
+    "btoa",
+    "crypto",
+    "fetch",
+    "structuredClone",
+];
 
 /// Stands for the native at place `N` of the table. What it does does not matter, but two of them must not be one
 /// function, so each does something else.
@@ -35,6 +58,15 @@ fn stand_in<const N: u32>(
     mut rv: v8::ReturnValue<v8::Value>,
 ) {
     rv.set_uint32(N);
+}
+
+/// Stands for the getter of what is made when it is first asked for.
+fn stand_in_for_lazy(
+    _: &mut v8::PinScope,
+    _: v8::Local<v8::Name>,
+    _: v8::PropertyCallbackArguments,
+    _: v8::ReturnValue<v8::Value>,
+) {
 }
 
 macro_rules! stand_ins {
@@ -49,7 +81,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     v8::V8::set_flags_from_string(snapshot::FLAGS);
     v8::V8::initialize_platform(v8::new_default_platform(1, false).make_shared());
     v8::V8::initialize();
-    let blob = make(stand_ins!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23))?;
+    let blob = make(stand_ins!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24))?;
     let out = env::var_os("OUT_DIR").ok_or("cargo names no OUT_DIR")?;
     fs::write(Path::new(&out).join("snapshot.bin"), &*blob)?;
     Ok(())
@@ -57,7 +89,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Makes the blob.
 fn make(table: snapshot::Table) -> Result<v8::StartupData, String> {
-    let mut creator = v8::Isolate::snapshot_creator(Some(snapshot::references(table).into()), None);
+    let mut creator =
+        v8::Isolate::snapshot_creator(Some(snapshot::references(table, stand_in_for_lazy).into()), None);
     fill(&mut creator, table)?;
     creator.create_blob(v8::FunctionCodeHandling::Keep).ok_or_else(|| "V8 made no snapshot".to_owned())
 }
@@ -76,6 +109,10 @@ fn fill(creator: &mut v8::OwnedIsolate, table: snapshot::Table) -> Result<(), St
     };
     for entry in entries {
         scope.add_context_data(context, entry);
+    }
+    let global = context.global(scope);
+    for name in LAZY {
+        snapshot::offer(scope, global, name, stand_in_for_lazy).ok_or("V8 takes no lazy property")?;
     }
     scope.set_default_context(context);
     Ok(())
@@ -116,7 +153,9 @@ fn host_object<'s>(
     let object = v8::Object::new(scope);
     for (name, function) in snapshot::NATIVES.into_iter().zip(table) {
         let name = v8::String::new(scope, name)?;
-        let function = v8::FunctionTemplate::new_raw(scope, function).get_function(scope)?;
+        let function = v8::Function::builder_raw(function)
+            .constructor_behavior(v8::ConstructorBehavior::Throw)
+            .build(scope)?;
         object.set(scope, name.into(), function.into())?;
     }
     Some(object)

@@ -44,12 +44,21 @@ pub struct Active {
     pub unhandled: Vec<Rejection>,
     /// Something was refused, perhaps with an error of V8's own making.
     pub refused: bool,
-    /// What it runs in, once it has begun.
-    pub context: Option<v8::Global<v8::Context>>,
+    /// Where it runs, once it has begun.
+    pub stage: Option<Stage>,
     /// Where it was when it was told to stop.
     pub stopped_at: Vec<Frame>,
     /// The body of the answer that is being handed over.
     pub body: Vec<u8>,
+}
+
+/// What a run that has begun runs in, and what natives need of it.
+pub struct Stage {
+    pub context: v8::Global<v8::Context>,
+    /// Makes a global by its name.
+    pub make: v8::Global<v8::Function>,
+    /// What the function is given as its context.
+    pub given: v8::Global<v8::Object>,
 }
 
 impl Shared {
@@ -73,7 +82,7 @@ impl Shared {
             uncaught: None,
             unhandled: Vec::new(),
             refused: false,
-            context: None,
+            stage: None,
             stopped_at: Vec::new(),
             body: Vec::new(),
         };

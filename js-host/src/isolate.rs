@@ -52,7 +52,7 @@ pub fn make(
     let heap = usize::try_from(shape.heap_bytes).unwrap_or(usize::MAX);
     let params = v8::CreateParams::default()
         .snapshot_blob(blob)
-        .external_references(snapshot::references(natives::table()).into())
+        .external_references(snapshot::references(natives::table(), natives::lazy).into())
         .heap_limits(0, heap)
         .allow_atomics_wait(false)
         .array_buffer_allocator(buffers::allocator(Arc::clone(buffers)));

@@ -13,6 +13,7 @@ mod dying;
 mod engine;
 mod exit;
 mod faults;
+mod given;
 mod heap;
 mod isolate;
 mod link;
@@ -136,9 +137,14 @@ fn greet(link: &Link, args: &Args, walls: Walls) {
     let _ = link.send(&ToDaemon::Hello(hello));
 }
 
+/// What realms leave behind is collected at once when the heap has grown, not bit by bit: watching what changes meanwhile
+/// makes every allocation dearer, and nobody but the run itself waits for it.
+const COLLECTING: &str = "--no-incremental-marking";
+
 /// Starts V8 with one thread of its own, for collecting garbage and compiling beside the main thread.
 fn start_v8(jitless: bool) {
     v8::V8::set_flags_from_string(snapshot::FLAGS);
+    v8::V8::set_flags_from_string(COLLECTING);
     if jitless {
         v8::V8::set_flags_from_string("--jitless");
     }

@@ -11,8 +11,8 @@ pub struct Realm {
 /// The prelude's functions, by their place in [`ENTRIES`].
 #[derive(Debug, Clone, Copy)]
 pub enum Entry {
-    Begin,
-    Invoke,
+    Make,
+    Forget,
     FireTimer,
     SettleFetch,
     FailFetch,
@@ -34,6 +34,11 @@ impl Realm {
         Some(Self { context: v8::Global::new(scope, context), entries: entries? })
     }
 
+    /// One of the prelude's functions.
+    pub fn entry(&self, entry: Entry) -> Option<&v8::Global<v8::Function>> {
+        self.entries.get(entry as usize)
+    }
+
     /// Calls one of the prelude's functions. `None` where it threw or was stopped.
     pub fn call<'s>(
         &self,
@@ -41,7 +46,7 @@ impl Realm {
         entry: Entry,
         arguments: &[v8::Local<'s, v8::Value>],
     ) -> Option<v8::Local<'s, v8::Value>> {
-        let function = v8::Local::new(scope, self.entries.get(entry as usize)?);
+        let function = v8::Local::new(scope, self.entry(entry)?);
         function.call(scope, v8::undefined(scope).into(), arguments)
     }
 }

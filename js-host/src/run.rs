@@ -1,10 +1,11 @@
 //! One run: call the function, drive what it waits for, put its result into words.
 
 use crate::{
-    active::Shared,
+    active::{Shared, Stage},
     code::Code,
     engine::Kept,
     exit, faults,
+    given::{Given, number},
     link::Received,
     realm::{Entry, Realm},
 };
@@ -42,10 +43,10 @@ pub fn first(
     v8::tc_scope!(let scope, scope);
     let driver = Driver { shared, realm, run };
     let mut function = None;
-    let outcome = driver.begin(scope).and_then(|()| {
+    let outcome = driver.begin(scope).and_then(|given| {
         let (value, is_module) = driver.evaluate(scope, code)?;
         function = Some((v8::Global::new(scope, value), is_module));
-        driver.call(scope, value, is_module)
+        driver.call(scope, value, &given.arguments(is_module))
     });
     let caught = scope.exception().filter(|_| !scope.has_terminated());
     (driver.ending(scope, outcome, caught), function)
@@ -59,9 +60,10 @@ pub fn again(isolate: &mut v8::OwnedIsolate, kept: &Kept, shared: &Shared, run: 
     let scope = &mut v8::ContextScope::new(scope, context);
     v8::tc_scope!(let scope, scope);
     let driver = Driver { shared, realm: &kept.realm, run };
-    let outcome = driver.begin(scope).and_then(|()| {
+    let forgotten = kept.realm.call(scope, Entry::Forget, &[]).ok_or(Stop::Caught);
+    let outcome = forgotten.and_then(|_| driver.begin(scope)).and_then(|given| {
         let value = v8::Local::new(scope, &kept.function);
-        driver.call(scope, value, kept.is_module)
+        driver.call(scope, value, &given.arguments(kept.is_module))
     });
     let caught = scope.exception().filter(|_| !scope.has_terminated());
     driver.ending(scope, outcome, caught)
@@ -74,40 +76,20 @@ struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    /// Tells the prelude what this run has.
-    fn begin(&self, scope: &mut v8::PinScope) -> Result<(), Stop> {
-        if let Some(mut active) = self.shared.active() {
-            active.context = Some(self.realm.context.clone());
-        }
-        self.arguments(scope)
-            .and_then(|arguments| self.realm.call(scope, Entry::Begin, &arguments))
-            .map(drop)
-            .ok_or(Stop::Caught)
-    }
-
-    fn arguments<'s>(&self, scope: &v8::PinScope<'s, '_>) -> Option<[v8::Local<'s, v8::Value>; 4]> {
-        let Run { params_json, secrets, context, options, .. } = self.run;
-        let text = |text: &str| v8::String::new(scope, text).map(v8::Local::<v8::Value>::from);
-        let secrets: Option<Vec<_>> =
-            secrets.0.iter().flat_map(|(name, value)| [name, value]).map(|part| text(part)).collect();
-        let phase = match &context.phase {
-            Some(phase) => text(phase)?,
-            None => v8::undefined(scope).into(),
+    /// Makes what the function is given, and says where the run is.
+    fn begin<'s>(&self, scope: &v8::PinScope<'s, '_>) -> Result<Given<'s>, Stop> {
+        let begun = || {
+            let given = Given::new(scope, self.run)?;
+            given.publish(scope, self.run.options.allow_wasm)?;
+            let stage = Stage {
+                context: self.realm.context.clone(),
+                make: self.realm.entry(Entry::Make)?.clone(),
+                given: v8::Global::new(scope, given.context),
+            };
+            self.shared.active()?.stage = Some(stage);
+            Some(given)
         };
-        let facts = [
-            text(&context.function_id)?,
-            number(scope, context.function_version),
-            text(&context.account_id)?,
-            text(&context.execution_id)?,
-            number(scope, context.attempt.into()),
-            phase,
-        ];
-        Some([
-            text(params_json)?,
-            v8::Array::new_with_elements(scope, &secrets?).into(),
-            v8::Array::new_with_elements(scope, &facts).into(),
-            v8::Boolean::new(scope, options.allow_wasm).into(),
-        ])
+        begun().ok_or(Stop::Caught)
     }
 
     /// The function, or the value that stands for one, and whether a module exports it.
@@ -131,15 +113,15 @@ impl Driver<'_> {
     fn call(
         &self,
         scope: &mut v8::PinScope,
-        function: v8::Local<v8::Value>,
-        is_module: bool,
+        value: v8::Local<v8::Value>,
+        arguments: &[v8::Local<v8::Value>],
     ) -> Result<Ending, Stop> {
-        let value = if function.is_function() {
-            let is_module = v8::Boolean::new(scope, is_module).into();
-            let function = v8::Local::new(scope, function);
-            self.realm.call(scope, Entry::Invoke, &[function, is_module]).ok_or(Stop::Caught)?
-        } else {
-            v8::Local::new(scope, function)
+        let value = match v8::Local::<v8::Function>::try_from(value) {
+            Ok(function) => {
+                let nothing = v8::undefined(scope).into();
+                function.call(scope, nothing, arguments).ok_or(Stop::Caught)?
+            }
+            Err(_) => v8::Local::new(scope, value),
         };
         let value = self.settle(scope, value)?;
         let ending = self.output(scope, value)?;
@@ -319,9 +301,4 @@ impl Driver<'_> {
 
 fn too_long(bound: u64) -> Ending {
     Ending::Limit(LimitHit { limit: LimitKind::Output, bound, stack: Vec::new() })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts and lengths are below 2^53")]
-fn number<'s>(scope: &v8::PinScope<'s, '_>, count: u64) -> v8::Local<'s, v8::Value> {
-    v8::Number::new(scope, count as f64).into()
 }

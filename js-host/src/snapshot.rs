@@ -7,10 +7,10 @@
 pub const FLAGS: &str = "--no-harmony-temporal --no-harmony-shadow-realm";
 
 /// What the prelude hands to the host, in the order in which a context made from the snapshot gives it back.
-pub const ENTRIES: [&str; 5] = ["begin", "invoke", "fireTimer", "settleFetch", "failFetch"];
+pub const ENTRIES: [&str; 5] = ["make", "forget", "fireTimer", "settleFetch", "failFetch"];
 
 /// The natives that the prelude calls, in the order of the table.
-pub const NATIVES: [&str; 24] = [
+pub const NATIVES: [&str; 25] = [
     "log",
     "queueAction",
     "armTimer",
@@ -35,12 +35,31 @@ pub const NATIVES: [&str; 24] = [
     "forgetFetch",
     "takeBody",
     "checkHeader",
+    "context",
 ];
 
 /// Functions in the order of [`NATIVES`].
 pub type Table = [v8::FunctionCallback; NATIVES.len()];
 
-/// The table as V8 wants it.
-pub fn references(table: Table) -> Vec<v8::ExternalReference> {
-    table.into_iter().map(|function| v8::ExternalReference { function }).collect()
+/// What makes a global when it is first asked for.
+pub type Getter = v8::AccessorNameGetterCallback;
+
+/// The table and the getter as V8 wants them.
+pub fn references(table: Table, getter: impl v8::MapFnTo<Getter>) -> Vec<v8::ExternalReference> {
+    let natives = table.into_iter().map(|function| v8::ExternalReference { function });
+    natives.chain([v8::ExternalReference { pointer: getter.map_fn_to() as *mut _ }]).collect()
+}
+
+/// Gives the global object a property that `getter` makes when it is first read. `None` where V8 is out of memory.
+pub fn offer(
+    scope: &v8::PinScope<'_, '_>,
+    global: v8::Local<v8::Object>,
+    name: &str,
+    getter: impl v8::MapFnTo<Getter>,
+) -> Option<bool> {
+    let name = v8::String::new(scope, name)?.into();
+    let nothing = v8::undefined(scope).into();
+    let attributes = v8::PropertyAttribute::DONT_ENUM;
+    let effect = || v8::SideEffectType::HasSideEffect;
+    global.set_lazy_data_property_with_data(scope, name, getter, nothing, attributes, effect(), effect())
 }

@@ -7,10 +7,12 @@ mod bytes;
 mod console;
 mod control;
 mod fetch;
+mod given;
 mod url;
 
 pub use bytes::random_bytes;
 pub use control::{denied, denied_mark};
+pub use given::lazy;
 
 use crate::{active::Shared, snapshot};
 use std::rc::Rc;
@@ -43,6 +45,7 @@ pub fn table() -> snapshot::Table {
         fetch::forget.map_fn_to(),
         fetch::take_body.map_fn_to(),
         fetch::check_header.map_fn_to(),
+        given::context.map_fn_to(),
     ]
 }
 

@@ -1,3 +1,9 @@
+// How values look is made with the first line.
+let formatted;
+const format = (values) => {
+  formatted ??= makeInspect();
+  return formatted(values);
+};
 const logger = (level) => (...values) => host.log(level, format(values));
 const quiet = () => {};
 const consoleMethods = {

@@ -25,4 +25,4 @@ const cryptoObject = {
   },
 };
 reflectDefine(cryptoObject, SymbolToStringTag, { __proto__: null, value: 'Crypto', configurable: true });
-expose('crypto', freeze(cryptoObject));
+return freeze(cryptoObject);

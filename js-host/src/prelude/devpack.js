@@ -54,6 +54,5 @@ const devpack = {
   registerTrigger: register,
   scheduleAutomation: schedule,
 };
-reflectDefine(devpack, 'context', { __proto__: null, enumerable: true, configurable: false, get: () => current.context });
-freeze(devpack);
-expose('Devpack', devpack);
+reflectDefine(devpack, 'context', { __proto__: null, enumerable: true, configurable: false, get: () => host.context() });
+return freeze(devpack);

@@ -16,15 +16,18 @@ const denied = (what) => {
   const refuse = { [what]: function () { host.deny(what); } }[what];
   return refuse;
 };
-// V8 puts WebAssembly into each context after the snapshot; `begin` puts this in its place where it is not allowed.
-const noWebAssembly = {};
-const noWebAssemblyNames = ['compile', 'instantiate', 'compileStreaming', 'instantiateStreaming', 'Module', 'Instance',
-  'Memory', 'Table', 'Global', 'Tag', 'Exception'];
-for (let at = 0; at < noWebAssemblyNames.length; at += 1) {
-  hidden(noWebAssembly, noWebAssemblyNames[at], denied(`WebAssembly.${noWebAssemblyNames[at]}`));
-}
-hidden(noWebAssembly, 'validate', function validate() { return false; });
-reflectDefine(noWebAssembly, SymbolToStringTag, { __proto__: null, value: 'WebAssembly', configurable: true });
+// Stands for WebAssembly where that is not allowed.
+const makeNoWebAssembly = () => {
+  const names = ['compile', 'instantiate', 'compileStreaming', 'instantiateStreaming', 'Module', 'Instance', 'Memory', 'Table',
+    'Global', 'Tag', 'Exception'];
+  const noWebAssembly = {};
+  for (let at = 0; at < names.length; at += 1) {
+    hidden(noWebAssembly, names[at], denied(`WebAssembly.${names[at]}`));
+  }
+  hidden(noWebAssembly, 'validate', function validate() { return false; });
+  reflectDefine(noWebAssembly, SymbolToStringTag, { __proto__: null, value: 'WebAssembly', configurable: true });
+  return noWebAssembly;
+};
 expose('SharedArrayBuffer', denied('SharedArrayBuffer'));
 // V8 maps the memory of a resizable buffer by itself, where no limit of the run sees it.
 const fixed = {

@@ -192,3 +192,5 @@ const format = (values) => {
   }
   return text;
 };
+
+return format;

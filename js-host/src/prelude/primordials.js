@@ -20,7 +20,8 @@ const SafeRangeError = RangeError;
 const SymbolIterator = Symbol.iterator;
 const SymbolSpecies = Symbol.species;
 const SymbolToStringTag = Symbol.toStringTag;
-const unbound = (method) => (self, ...rest) => apply(method, self, rest);
+const { bind, call } = Function.prototype;
+const unbound = (method) => apply(bind, call, [method]);
 const getterOf = (owner, name) => unbound(getOwnPropertyDescriptor(owner, name).get);
 
 const mapGet = unbound(Map.prototype.get);
@@ -93,6 +94,10 @@ const bytesOf = (value) => {
   }
   return new SafeUint8Array(value);
 };
-
-// What the current run may and has; replaced by `begin`.
-let current = { __proto__: null, context: undefined, secrets: undefined };
+const copyOf = (bytes, from, length) => {
+  const copy = new SafeUint8Array(length);
+  for (let at = 0; at < length; at += 1) {
+    copy[at] = bytes[from + at];
+  }
+  return copy;
+};

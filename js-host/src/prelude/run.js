@@ -1,30 +1,43 @@
-// What the host calls: `begin` before a function is called, `invoke` to call it, the rest while it waits.
-const begin = (paramsText, secretPairs, facts, allowWasm) => {
-  const params = paramsText === '' ? {} : jsonParse(paramsText);
-  const secrets = {};
-  for (let at = 0; at < secretPairs.length; at += 2) {
-    own(secrets, secretPairs[at], secretPairs[at + 1]);
-  }
-  freeze(secrets);
-  const context = {
-    functionId: facts[0],
-    functionVersion: facts[1],
-    accountId: facts[2],
-    executionId: facts[3],
-    attempt: facts[4],
-    phase: facts[5],
-  };
-  // Not enumerable: whoever logs or returns the context does not give its secrets away.
-  hidden(context, 'secrets', secrets);
-  current = { __proto__: null, params, secrets, context: freeze(context) };
-  mapClear(timers);
-  mapClear(fetches);
-  own(globalThis, 'params', params);
-  own(globalThis, 'secrets', secrets);
-  if (!allowWasm) {
-    expose('WebAssembly', noWebAssembly);
+const fetches = new SafeMap();
+let text;
+let network;
+const ofText = (name) => {
+  text ??= makeText();
+  return text[name];
+};
+const ofNetwork = (name) => {
+  network ??= makeNetwork();
+  return network[name];
+};
+
+// What few functions ask for is made when it is first asked for: every context would have to carry it. Called by the host.
+const make = (name) => {
+  switch (name) {
+    case 'Devpack':
+      return makeDevpack();
+    case 'crypto':
+      return makeCrypto();
+    case 'WebAssembly':
+      return makeNoWebAssembly();
+    case 'TextEncoder':
+    case 'TextDecoder':
+    case 'atob':
+    case 'btoa':
+    case 'structuredClone':
+      return ofText(name);
+    default:
+      return ofNetwork(name);
   }
 };
-const invoke = (callable, isModule) => callable(current.params, isModule ? current.context : current.secrets);
 
-return freeze({ __proto__: null, begin, invoke, fireTimer, settleFetch, failFetch });
+// Called by the host when an answer has come, or none will.
+const settleFetch = (...answer) => apply(ofNetwork('settleFetch'), undefined, answer);
+const failFetch = (...answer) => apply(ofNetwork('failFetch'), undefined, answer);
+
+// Called by the host before a context is used again: nothing is left to happen of the run before.
+const forget = () => {
+  mapClear(timers);
+  mapClear(fetches);
+};
+
+return freeze({ __proto__: null, make, forget, fireTimer, settleFetch, failFetch });

@@ -77,33 +77,25 @@ class TextDecoder {
 }
 tag(TextDecoder, 'TextDecoder');
 
-const copyOf = (bytes, from, length) => {
-  const copy = new SafeUint8Array(length);
-  for (let at = 0; at < length; at += 1) {
-    copy[at] = bytes[from + at];
-  }
-  return copy;
-};
-
-expose('TextEncoder', TextEncoder);
-expose('TextDecoder', TextDecoder);
-expose('btoa', function btoa(data) {
+function btoa(data) {
   const text = host.btoa(`${data}`);
   if (text === undefined) {
     throw new DOMException('btoa: a character is outside Latin-1', 'InvalidCharacterError');
   }
   return text;
-});
-expose('atob', function atob(data) {
+}
+function atob(data) {
   const text = host.atob(`${data}`);
   if (text === undefined) {
     throw new DOMException('atob: the text is not base64', 'InvalidCharacterError');
   }
   return text;
-});
-expose('structuredClone', function structuredClone(value, options) {
+}
+function structuredClone(value, options) {
   if (options !== undefined && options !== null && options.transfer !== undefined && options.transfer.length > 0) {
     throw new DOMException('structuredClone: nothing can be transferred', 'DataCloneError');
   }
   return host.structuredClone(value, (message) => new DOMException(message, 'DataCloneError'));
-});
+}
+
+return { __proto__: null, TextEncoder, TextDecoder, btoa, atob, structuredClone };
