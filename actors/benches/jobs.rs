@@ -42,6 +42,7 @@ const BATCH: usize = 500;
 
 #[tokio::main]
 async fn main() {
+    ground::as_the_daemon();
     let mut numbers = ground::numbers();
     let (idle, due) = (numbers.next().unwrap_or(200_000), numbers.next().unwrap_or(100_000));
     if ground::wants("memory") {

@@ -51,6 +51,7 @@ const DUTY: &str = "bench";
 
 #[tokio::main]
 async fn main() {
+    ground::as_the_daemon();
     let mut numbers = ground::numbers();
     let (items, rounds) = (numbers.next().unwrap_or(20_000), numbers.next().unwrap_or(5));
     let server = Server::durable();
@@ -64,8 +65,8 @@ async fn main() {
         bench.latency(&dsn).await;
     }
     if ground::wants("due") {
-        bench.due("memory", ground::memory().await, 10.0).await;
-        bench.due("PostgreSQL", ground::postgres(&dsn).await, 25.0).await;
+        bench.due("memory", ground::memory().await, 5 * items, 10.0).await;
+        bench.due("PostgreSQL", ground::postgres(&dsn).await, items, 25.0).await;
     }
     if ground::wants("writers") {
         bench.writers(&dsn).await;
@@ -105,6 +106,11 @@ impl Duty for Noop {
 }
 
 impl Noop {
+    /// Has room for so many notes: making it while items start would make them wait.
+    fn expecting(count: usize) -> Arc<Self> {
+        Arc::new(Self { starts: Mutex::new(Vec::with_capacity(count)), started: Notify::new() })
+    }
+
     /// Forgets what was noted, and answers it.
     fn take(&self) -> Vec<(Uuid, Instant, f64)> {
         std::mem::take(&mut self.starts.lock().unwrap())
@@ -132,21 +138,21 @@ impl Bench {
     }
 
     /// Items a second of so many daemons, each with a store of its own, until the queue is empty.
-    async fn drained(&self, stores: Vec<Store>) -> f64 {
+    async fn drained(&self, items: usize, stores: Vec<Store>) -> f64 {
         let now = SystemClock.now();
-        self.add(&stores[0], self.items, |_| now).await;
-        let noop = Arc::new(Noop::default());
+        self.add(&stores[0], items, |_| now).await;
+        let noop = Noop::expecting(items);
         let began = Instant::now();
         let start = |store: Store| ground::runtime(store, vec![noop.clone()]);
         let daemons: Vec<Runtime> = join_all(stores.clone().into_iter().map(start)).await;
         emptied(&stores[0]).await;
-        let rate = self.items as f64 / began.elapsed().as_secs_f64();
+        let rate = items as f64 / began.elapsed().as_secs_f64();
         for daemon in daemons {
             daemon.drain(Duration::from_secs(5)).await;
         }
         let starts = noop.take();
         let different: HashSet<Uuid> = starts.iter().map(|start| start.0).collect();
-        assert_eq!((starts.len(), different.len()), (self.items, self.items), "none lost, none twice");
+        assert_eq!((starts.len(), different.len()), (items, items), "none lost, none twice");
         rate
     }
 
@@ -161,7 +167,7 @@ impl Bench {
             let began = Instant::now();
             join_all(workers.iter().map(claim_all)).await;
             ceiling.push(self.items as f64 / began.elapsed().as_secs_f64());
-            own.push(self.drained(vec![ground::postgres(dsn).await]).await);
+            own.push(self.drained(self.items, vec![ground::postgres(dsn).await]).await);
         }
         // The first round warms both up.
         let (ceiling, own) = (&ceiling[1..], &own[1..]);
@@ -170,7 +176,7 @@ impl Bench {
             format!("{:.0} / {:.0} items/s", quantile(own.to_vec(), 0.5), quantile(ceiling.to_vec(), 0.5));
         row("6", "no-op items/s / bare claim-50 and delete", Must::AtLeast(0.3), &ratios, &behind);
         figure("items", quantile(own.to_vec(), 0.5));
-        let memory = self.drained(vec![ground::memory().await]).await;
+        let memory = self.drained(self.items, vec![ground::memory().await]).await;
         row("6", "no-op items/s, in memory", Must::Nothing, &[memory], "items/s");
     }
 
@@ -212,11 +218,10 @@ impl Bench {
     }
 
     /// How long after they came due items start, at half of what the daemon can do.
-    async fn due(&self, name: &str, store: Store, must: f64) {
-        let full = self.drained(vec![store.clone()]).await;
-        let half = full / 2.0;
-        let count = self.items.min((half * 10.0) as usize);
-        let noop = Arc::new(Noop::default());
+    async fn due(&self, name: &str, store: Store, items: usize, must: f64) {
+        let half = self.drained(items, vec![store.clone()]).await / 2.0;
+        let count = (half * 3.0) as usize;
+        let noop = Noop::expecting(count);
         let first = SystemClock.now() + TimeDelta::seconds(1) + TimeDelta::milliseconds((count / 20) as i64);
         let due = |number: usize| first + TimeDelta::microseconds((number as f64 * 1e6 / half) as i64);
         self.add(&store, count, due).await;
@@ -289,9 +294,9 @@ impl Bench {
     async fn daemons(&self, dsn: &str) {
         let mut ratios = Vec::new();
         for _ in 0..self.rounds {
-            let one = self.drained(vec![ground::postgres(dsn).await]).await;
+            let one = self.drained(self.items, vec![ground::postgres(dsn).await]).await;
             let stores = join_all((0..4).map(|_| ground::postgres(dsn))).await;
-            let four = self.drained(stores).await;
+            let four = self.drained(self.items, stores).await;
             println!("  four {four:.0}, one {one:.0} items/s");
             ratios.push(four / one);
         }

@@ -25,6 +25,7 @@ use ground::{Must, account, ask, resident, row};
 
 #[tokio::main]
 async fn main() {
+    ground::as_the_daemon();
     let mut numbers = ground::numbers();
     let (tenants, rounds) = (numbers.next().unwrap_or(10_000), numbers.next().unwrap_or(5));
     // On a worker, as requests are.

@@ -35,6 +35,7 @@ const CLIENTS: usize = 64;
 
 #[tokio::main]
 async fn main() {
+    ground::as_the_daemon();
     let mut numbers = ground::numbers();
     let (rounds, transfers) = (numbers.next().unwrap_or(5), numbers.next().unwrap_or(4_000));
     let server = Server::durable();

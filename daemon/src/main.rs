@@ -18,6 +18,9 @@ use sl_daemon::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The allocator asks for huge pages, and whoever touches one first waits until the kernel has cleared two mebibytes.
+    // Where this is refused, some requests after a quiet time take some milliseconds longer.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     match run(&Command::parse().verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(refusal) => {

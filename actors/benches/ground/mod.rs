@@ -38,6 +38,11 @@ use uuid::Uuid;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Takes memory from the kernel as the daemon does.
+pub fn as_the_daemon() {
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 /// A daemon that has these duties and no JavaScript host.
 pub async fn runtime(store: Store, duties: Vec<Arc<dyn Duty>>) -> Runtime {
     let settings = Settings::default();

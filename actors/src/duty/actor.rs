@@ -68,6 +68,9 @@ pub struct DutyStatus {
     pub last_error: Option<String>,
 }
 
+/// After a claim of so many another one follows at once, without asking when the next item is due.
+const MANY: usize = 8;
+
 pub(crate) struct DutyActor;
 
 pub(super) struct Held {
@@ -165,13 +168,14 @@ impl DutyState {
             let due = self.core.clock.now();
             match self.claim(free, due).await {
                 Ok(items) => {
-                    let all = self.was_all(&items, free);
+                    let (all, many) = (self.was_all(&items, free), items.len() >= MANY);
                     for item in items {
                         if !self.holds(&item) {
                             self.begin(myself, item);
                         }
                     }
-                    if all {
+                    // Where many came due, others have meanwhile.
+                    if all && !many {
                         self.behind = false;
                         return self.until_next(due, poll).await;
                     }

@@ -63,7 +63,7 @@ pub const POLL: Setting = Setting::millis(
 );
 /// How many items are claimed in one round trip.
 pub const CLAIM_BATCH: Setting =
-    Setting::count("duties.claim_batch", 50, 1, 1_000, "How many items a duty claims in one round trip.");
+    Setting::count("duties.claim_batch", 200, 1, 1_000, "How many items a duty claims in one round trip.");
 /// How many items of one account are claimed in one round.
 pub const CLAIM_PER_ACCOUNT: Setting = Setting::count(
     "duties.claim_per_account",
