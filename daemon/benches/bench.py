@@ -44,6 +44,11 @@ from kit import (
 PARAMS, OWNER = '{"a":1,"b":2}', '{"owner":"o"}'
 
 
+def medians(pairs):
+    """Of pairs of (p50, p99) the p50 of both sides."""
+    return [(mine[0], theirs[0]) for mine, theirs in pairs]
+
+
 class Bench:
     def __init__(self, rounds, seconds):
         self.rounds, self.seconds, self.table = rounds, seconds, Table()
@@ -80,8 +85,7 @@ class Bench:
             pairs = self.interleaved(
                 lambda: [part - bare_call for part in paced(ours.port, trivial, PARAMS, rate, self.seconds)],
                 lambda: paced(bare.port, "/memory", OWNER, rate, self.seconds))
-            halves = [(mine[0], theirs[0]) for mine, theirs in pairs]
-            self.table.ratio("1", "overhead of execute p50 / bare POST p50, in memory", 5, halves, "ms")
+            self.table.ratio("1", "overhead of execute p50 / bare POST p50, in memory", 5, medians(pairs), "ms")
             self.table.figure("1", "overhead of execute p99, in memory", 10, [mine[1] for mine, _ in pairs], "ms")
             pairs = self.interleaved(
                 lambda: rate_and_cpu(ours, fresh, self.seconds), lambda: rate_and_cpu(bare, post, self.seconds))
@@ -107,8 +111,7 @@ class Bench:
             pairs = self.interleaved(
                 lambda: paced(ours.port, trivial, PARAMS, rate, self.seconds),
                 lambda: paced(bare.port, "/item", OWNER, rate, self.seconds))
-            halves = [(mine[0], theirs[0]) for mine, theirs in pairs]
-            self.table.ratio("1", "execute p50 / bare INSERT p50, PostgreSQL", 2, halves, "ms")
+            self.table.ratio("1", "execute p50 / bare INSERT p50, PostgreSQL", 2, medians(pairs), "ms")
             self.table.figure("1", "execute p99, PostgreSQL", None, [mine[1] for mine, _ in pairs], "ms")
 
     def cold(self):
