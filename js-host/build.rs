@@ -32,7 +32,7 @@ const PRELUDE: &str = concat!(
     "\n})"
 );
 
-/// Globals that are made when they are first asked for.
+/// Globals that `make` in `run.js` makes when they are first asked for.
 const LAZY: [&str; 14] = [
     "AbortController",
     "AbortSignal",

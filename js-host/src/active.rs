@@ -94,6 +94,11 @@ impl Shared {
         self.active.borrow_mut().take()
     }
 
+    /// Something of where the run is that has begun.
+    pub fn staged<T>(&self, of: impl FnOnce(&Stage) -> T) -> Option<T> {
+        self.active()?.stage.as_ref().map(of)
+    }
+
     /// The run that is going on.
     pub fn active(&self) -> Option<RefMut<'_, Active>> {
         RefMut::filter_map(self.active.borrow_mut(), Option::as_mut).ok()

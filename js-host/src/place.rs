@@ -17,8 +17,7 @@ unsafe extern "C" fn note_and_stop(isolate: v8::UnsafeRawIsolatePtr, _: *mut c_v
     if shared.watch.verdict().is_none() {
         return;
     }
-    let context = shared.active().and_then(|active| active.stage.as_ref().map(|stage| stage.context.clone()));
-    if let Some(context) = context {
+    if let Some(context) = shared.staged(|stage| stage.context.clone()) {
         v8::scope!(let scope, &mut isolate);
         let context = v8::Local::new(scope, context);
         let scope = &v8::ContextScope::new(scope, context);

@@ -8,9 +8,7 @@ pub fn context(
     _: v8::FunctionCallbackArguments,
     mut rv: v8::ReturnValue<v8::Value>,
 ) {
-    let context =
-        shared(scope).and_then(|shared| shared.active()?.stage.as_ref().map(|stage| stage.given.clone()));
-    if let Some(context) = context {
+    if let Some(context) = shared(scope).and_then(|shared| shared.staged(|stage| stage.given.clone())) {
         rv.set(v8::Local::new(scope, context).into());
     }
 }
@@ -22,9 +20,9 @@ pub fn lazy(
     _: v8::PropertyCallbackArguments,
     mut rv: v8::ReturnValue<v8::Value>,
 ) {
-    let make =
-        shared(scope).and_then(|shared| shared.active()?.stage.as_ref().map(|stage| stage.make.clone()));
-    let Some(make) = make else { return };
+    let Some(make) = shared(scope).and_then(|shared| shared.staged(|stage| stage.make.clone())) else {
+        return;
+    };
     let (make, nothing) = (v8::Local::new(scope, make), v8::undefined(scope).into());
     if let Some(value) = make.call(scope, nothing, &[name.into()]) {
         rv.set(value);

@@ -1,8 +1,8 @@
 // How values look is made with the first line.
-let formatted;
+let formatter;
 const format = (values) => {
-  formatted ??= makeInspect();
-  return formatted(values);
+  formatter ??= makeInspect();
+  return formatter(values);
 };
 const logger = (level) => (...values) => host.log(level, format(values));
 const quiet = () => {};

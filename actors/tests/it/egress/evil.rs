@@ -156,6 +156,7 @@ async fn an_account_waits_for_itself_only() {
     let busy = EgressError::Busy { setting: "egress.account_waiting", limit: 3 };
     assert_eq!(flood.iter().filter(|outcome| outcome.as_ref().is_err_and(|error| *error == busy)).count(), 1);
     assert!(connections <= 2, "the others of the flood wait: {connections}");
-    assert!(flood.iter().all(Result::is_err), "and waited in vain");
+    assert!(silent.connections() >= 2, "two of them were under way");
+    assert!(flood.iter().all(Result::is_err), "and all waited in vain");
     assert_eq!(egress.status().accounts, 0);
 }
