@@ -138,10 +138,11 @@ fn greet(link: &Link, args: &Args, walls: Walls) {
 }
 
 /// What realms leave behind is collected at once when the heap has grown, not bit by bit: watching what changes meanwhile
-/// makes every allocation dearer, and nobody but the run itself waits for it.
-const COLLECTING: &str = "--no-incremental-marking";
+/// makes every allocation dearer, and nobody but the run itself waits for it. The thread that leaves it behind collects it,
+/// within the run's CPU limit: a tenant has one processor at a time.
+const COLLECTING: &str = "--no-incremental-marking --single-threaded-gc";
 
-/// Starts V8 with one thread of its own, for collecting garbage and compiling beside the main thread.
+/// Starts V8 with one thread of its own, for compiling beside the main thread.
 fn start_v8(jitless: bool) {
     v8::V8::set_flags_from_string(snapshot::FLAGS);
     v8::V8::set_flags_from_string(COLLECTING);

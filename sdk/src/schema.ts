@@ -2559,6 +2559,8 @@ export interface components {
             account_id: string;
             /** @description How many of them run something. */
             busy: number;
+            /** @description How many places it may not fill yet, because a run of it has spoilt the host. */
+            cooling: number;
             /** @description The processes that serve it, and nobody else for their whole life. */
             pids: number[];
             /** @description Its runs that wait. */
@@ -5497,6 +5499,8 @@ export interface components {
             accounts: components["schemas"]["AccountHosts"][];
             /** @description Hosts that run something. */
             busy: number;
+            /** @description Places of hosts that a run has spoilt: their accounts may fill them again in a moment. */
+            cooling: number;
             /**
              * Format: int64
              * @description Hosts that ended, whatever the reason.

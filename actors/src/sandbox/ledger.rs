@@ -29,6 +29,8 @@ pub(super) struct Ledger {
     accounts: HashMap<Uuid, Share>,
     /// Accounts that wait and may have one host more, in the order in which they get it.
     hungry: VecDeque<Uuid>,
+    /// Places of spoilt hosts, and when each is its account's again: in this order.
+    cooling: VecDeque<(Instant, Uuid)>,
     waiting: usize,
     draining: bool,
     counts: Counts,
@@ -44,8 +46,9 @@ struct Process {
 /// What one account has of the pool.
 #[derive(Default)]
 struct Share {
-    /// Its hosts, busy ones included, those that were sent to die not.
+    /// Its hosts, busy ones included, those that were sent to die not, unless their places still cool.
     hosts: usize,
+    cooling: usize,
     idle: Vec<Host>,
     queue: VecDeque<oneshot::Sender<Lease>>,
     hungry: bool,
@@ -66,6 +69,7 @@ pub(super) struct Census {
     pub(super) starting: usize,
     pub(super) busy: usize,
     pub(super) idle: usize,
+    pub(super) cooling: usize,
     pub(super) waiting: usize,
     pub(super) accounts: BTreeMap<Uuid, AccountCensus>,
     pub(super) counts: Counts,
@@ -77,6 +81,7 @@ pub(super) struct Census {
 pub(super) struct AccountCensus {
     pub(super) pids: Vec<u32>,
     pub(super) busy: usize,
+    pub(super) cooling: usize,
     pub(super) waiting: usize,
 }
 
@@ -100,6 +105,7 @@ impl Ledger {
             warm: Vec::new(),
             accounts: HashMap::new(),
             hungry: VecDeque::new(),
+            cooling: VecDeque::new(),
             waiting: 0,
             draining: false,
             counts: Counts::default(),
@@ -283,6 +289,7 @@ impl Ledger {
         if self.draining {
             return Vec::new();
         }
+        self.cool();
         let wanted = (self.limits.warm + self.hungry.len()).saturating_sub(self.warm.len() + self.starting);
         let room = self.limits.hosts.saturating_sub(self.processes.len());
         if room == 0 && self.hungry.len() > self.starting + self.dying() {
@@ -332,6 +339,33 @@ impl Ledger {
         }
     }
 
+    /// Sends a host to die that a run has spoilt.
+    pub(super) fn spoil(&mut self, host: &Host) {
+        host.doom.cancel();
+        if let Some(account) = self.processes.get_mut(&host.id).and_then(|process| process.account.take()) {
+            self.lose(account);
+        }
+    }
+
+    /// The account has lost a host that was not sent away. To start processes is dear for all: whoever spoils theirs waits
+    /// for the place.
+    fn lose(&mut self, account: Uuid) {
+        if let Some(share) = self.accounts.get_mut(&account) {
+            share.cooling += 1;
+            self.cooling.push_back((Instant::now() + self.limits.cooling, account));
+        }
+    }
+
+    /// Gives accounts the places back that have cooled.
+    fn cool(&mut self) {
+        while let Some((_, account)) = self.cooling.pop_front_if(|(until, _)| *until <= Instant::now()) {
+            if let Some(share) = self.accounts.get_mut(&account) {
+                share.cooling = share.cooling.saturating_sub(1);
+            }
+            self.dispossess(account);
+        }
+    }
+
     /// The account has one host less.
     fn dispossess(&mut self, account: Uuid) {
         if let Some(share) = self.accounts.get_mut(&account) {
@@ -360,7 +394,7 @@ impl Ledger {
         if let Some(share) = self.accounts.get_mut(&account) {
             share.idle.retain(|host| host.id != id);
         }
-        self.dispossess(account);
+        self.lose(account);
     }
 
     /// From now on nobody is served who is not already.
@@ -415,11 +449,13 @@ impl Ledger {
             ..Census::default()
         };
         for (account, share) in &self.accounts {
-            let busy = share.hosts.saturating_sub(share.idle.len());
+            let busy = share.hosts.saturating_sub(share.idle.len() + share.cooling);
             census.busy += busy;
+            census.cooling += share.cooling;
             census.idle += share.idle.len();
             let waiting = share.queue.len();
-            census.accounts.insert(*account, AccountCensus { pids: Vec::new(), busy, waiting });
+            let cooling = share.cooling;
+            census.accounts.insert(*account, AccountCensus { pids: Vec::new(), busy, cooling, waiting });
         }
         for process in self.processes.values() {
             if let Some(account) = process.account.and_then(|account| census.accounts.get_mut(&account)) {

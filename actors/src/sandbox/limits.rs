@@ -55,6 +55,13 @@ const TURN: Setting = Setting::millis(
     60_000,
     "How long an account keeps a JavaScript host while another account waits for one and all are taken.",
 );
+const COOLING_TIME: Setting = Setting::millis(
+    "sandbox.cooling_time",
+    500,
+    0,
+    60_000,
+    "How long an account waits for another JavaScript host in the place of one that a run of it has spoilt.",
+);
 const START_TIME: Setting = Setting::millis(
     "sandbox.start_time",
     5_000,
@@ -87,6 +94,7 @@ pub const SETTINGS: &[&Setting] = &[
     &WAIT_TIME,
     &IDLE_TIME,
     &TURN,
+    &COOLING_TIME,
     &START_TIME,
     &HOST_MEMORY,
     &GRACE,
@@ -111,6 +119,8 @@ pub struct SandboxLimits {
     pub idle: Duration,
     /// How long an account keeps a host that another waits for.
     pub turn: Duration,
+    /// How long a spoilt host keeps its account's place.
+    pub cooling: Duration,
     /// How long a host may take to start.
     pub start: Duration,
     /// Memory of one host where a cgroup bounds it; bytes.
@@ -130,6 +140,7 @@ impl From<&Settings> for SandboxLimits {
             wait: settings.duration(&WAIT_TIME),
             idle: settings.duration(&IDLE_TIME),
             turn: settings.duration(&TURN),
+            cooling: settings.duration(&COOLING_TIME),
             start: settings.duration(&START_TIME),
             host_memory: settings.count(&HOST_MEMORY),
             grace: settings.duration(&GRACE),

@@ -146,6 +146,7 @@ impl Pool {
         self.ledger().ended(id);
         self.ended.notify_waiters();
         self.poke(Duration::ZERO);
+        self.poke(self.limits.cooling);
     }
 
     pub(super) fn missing(&self) -> Vec<(HostId, CancellationToken)> {
@@ -202,10 +203,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(host) = self.host.take() {
-            if self.used {
-                host.doom.cancel();
-            }
-            self.pool.take_back(host);
+            if self.used { self.pool.ledger().spoil(&host) } else { self.pool.take_back(host) }
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct SandboxStatus {
     pub busy: usize,
     /// Hosts that wait for the next run of their account.
     pub idle: usize,
+    /// Places of hosts that a run has spoilt: their accounts may fill them again in a moment.
+    pub cooling: usize,
     /// Runs that wait for a host.
     pub waiting: usize,
     /// Hosts started since the daemon was.
@@ -58,6 +60,8 @@ pub struct AccountHosts {
     pub pids: Vec<u32>,
     /// How many of them run something.
     pub busy: usize,
+    /// How many places it may not fill yet, because a run of it has spoilt the host.
+    pub cooling: usize,
     /// Its runs that wait.
     pub waiting: usize,
 }
@@ -68,6 +72,7 @@ pub(super) fn status(pool: &Pool) -> SandboxStatus {
         account_id,
         pids: account.pids,
         busy: account.busy,
+        cooling: account.cooling,
         waiting: account.waiting,
     });
     SandboxStatus {
@@ -75,6 +80,7 @@ pub(super) fn status(pool: &Pool) -> SandboxStatus {
         starting: census.starting,
         busy: census.busy,
         idle: census.idle,
+        cooling: census.cooling,
         waiting: census.waiting,
         started: census.counts.started,
         failed: census.counts.failed,

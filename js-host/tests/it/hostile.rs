@@ -295,7 +295,7 @@ const FUNCTIONS: &[Attack] = &[
         "async () => { setTimeout(() => { throw new Error('late'); }, 1); await new Promise(() => {}); }",
         &["threw"],
     ),
-    attack("deep source", "DEEP", &["uncompilable", "stack_limit"]),
+    attack("deep source", "DEEP", &["uncompilable", "stack_limit", "cpu_limit"]),
     attack("source of a kind of its own", "}); (() => { throw 1 })(); ({", &["threw", "uncompilable"]),
 ];
 

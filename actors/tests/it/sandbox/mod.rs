@@ -89,7 +89,8 @@ fn rogue_host(manner: &str) -> HostProgram {
 }
 
 fn small() -> SandboxLimits {
-    SandboxLimits { warm: 1, hosts: 4, account_hosts: 2, ..SandboxLimits::default() }
+    let cooling = Duration::ZERO;
+    SandboxLimits { warm: 1, hosts: 4, account_hosts: 2, cooling, ..SandboxLimits::default() }
 }
 
 fn run(account: u128, params: &str) -> Run {

@@ -138,6 +138,30 @@ async fn the_host_idle_longest_gives_way_and_idle_ones_leave_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_spoils_a_host_waits_for_its_place_and_nobody_else_does() {
+    let wait = Duration::from_millis(50);
+    let limits = SandboxLimits { account_hosts: 1, cooling: Duration::from_mins(10), wait, ..small() };
+    let bench = Bench::rogue(limits).await;
+    assert_eq!(failure(&bench.run(1, r#"{"do":"die"}"#).await).code, "crashed");
+    let next = bench.sandbox.run(run(1, "{}"), Arc::new(Calls::default()), CancellationToken::new()).await;
+    assert_eq!(next.unwrap_err().limit.unwrap().setting, "sandbox.wait_time");
+    output(&bench.run(2, "{}").await);
+    let status = bench.sandbox.status();
+    assert_eq!((status.cooling, status.busy), (1, 0));
+    assert_eq!(status.accounts.iter().map(|account| account.cooling).collect::<Vec<_>>(), [1, 0]);
+    bench.stop().await;
+
+    let cooling = Duration::from_millis(200);
+    let bench = Bench::rogue(SandboxLimits { account_hosts: 1, cooling, ..small() }).await;
+    let began = Instant::now();
+    assert_eq!(failure(&bench.run(1, r#"{"do":"die"}"#).await).code, "crashed");
+    output(&bench.run(1, "{}").await);
+    assert!(began.elapsed() >= cooling);
+    assert_eq!(bench.sandbox.status().cooling, 0);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_lets_running_work_finish_and_kills_what_does_not() {
     let bench = Bench::rogue(small()).await;
     let calls = || Arc::new(Calls::default());
