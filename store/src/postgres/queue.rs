@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Client;
-use tokio_postgres::{Error, Row as SqlRow};
+use tokio_postgres::{Error, Row as SqlRow, types::ToSql};
 use uuid::Uuid;
 
 use super::{
@@ -22,16 +22,35 @@ const COLUMNS: &str = "account_id, id, duty, subject, gate, priority, due_at, at
 // Taking and prolonging leases does not wait for the disk: a lease that is lost in a crash of the database was never
 // more than a promise to settle, and what is settled waits for all that went before it. See `Settle::holder`.
 
-/// What became due, and what was held until its lease ran out, goes to where claims look; a bounded number at a time.
-const PROMOTE: &str = "UPDATE work SET ready = true FROM (\
-        SELECT account_id, id FROM (\
-            SELECT account_id, id FROM work WHERE duty = $1 AND NOT ready AND holder IS NULL AND due_at <= $2 \
-            ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED) AS sleeping \
-        UNION ALL SELECT account_id, id FROM (\
-            SELECT account_id, id FROM work WHERE duty = $1 AND NOT ready AND holder IS NOT NULL \
-            AND leased_until <= statement_timestamp() ORDER BY leased_until LIMIT 1000 FOR UPDATE SKIP LOCKED) AS lapsed\
-    ) AS due CROSS JOIN set_config('synchronous_commit', 'off', true) AS relaxed \
-    WHERE work.account_id = due.account_id AND work.id = due.id";
+/// Takes what has come due where that is all there is to take, so that nobody's turn has to be looked for. Otherwise it goes
+/// to where claims look, as does what was held until its lease ran out; a bounded number at a time. Says first whether
+/// this is all.
+const TAKE_OR_PROMOTE: &str = "WITH sleeping AS MATERIALIZED (\
+        SELECT account_id, id, account_id <> ALL ($5) AND (gate IS NULL OR gate <> ALL ($6)) AS open \
+        FROM work WHERE duty = $1 AND NOT ready AND holder IS NULL AND due_at <= $2 \
+        ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED\
+    ), lapsed AS MATERIALIZED (\
+        SELECT account_id, id FROM work WHERE duty = $1 AND NOT ready AND holder IS NOT NULL \
+        AND leased_until <= statement_timestamp() ORDER BY leased_until LIMIT 1000 FOR UPDATE SKIP LOCKED\
+    ), few AS MATERIALIZED (\
+        SELECT coalesce(sum(items), 0) <= $3::bigint AND coalesce(max(items), 0) <= $4::bigint \
+        AND NOT EXISTS (SELECT FROM lapsed) AND NOT EXISTS (SELECT FROM work WHERE duty = $1 AND ready) AS yes \
+        FROM (SELECT count(*) AS items FROM sleeping WHERE open GROUP BY account_id) AS shares\
+    ), taken AS (\
+        UPDATE work SET attempt = attempt + 1, fence = fence + 1, holder = $8, \
+        leased_until = clock_timestamp() + $9::bigint * interval '1 microsecond' \
+        FROM sleeping CROSS JOIN few CROSS JOIN set_config('synchronous_commit', 'off', true) AS relaxed \
+        WHERE few.yes AND sleeping.open AND work.account_id = sleeping.account_id AND work.id = sleeping.id \
+        RETURNING work.*\
+    ), promoted AS (\
+        UPDATE work SET ready = true FROM (\
+            SELECT account_id, id FROM sleeping CROSS JOIN few WHERE NOT (few.yes AND sleeping.open) \
+            UNION ALL SELECT account_id, id FROM lapsed) AS due \
+        CROSS JOIN set_config('synchronous_commit', 'off', true) AS relaxed \
+        WHERE work.account_id = due.account_id AND work.id = due.id\
+    ) SELECT account_id, id, duty, subject, gate, priority, due_at, attempt, fence, holder, leased_until, last_error, \
+    payload, created_at, few.yes FROM few LEFT JOIN taken ON true \
+    ORDER BY account_id <= $7, account_id, priority DESC, due_at, id";
 
 /// Walks the accounts that have ready items, from one account's first index entry to the next account's, so that a flood
 /// of one costs the others nothing; takes some of each until there are enough.
@@ -65,10 +84,19 @@ const CLAIM: &str = "WITH RECURSIVE later AS (\
     ) SELECT account_id, id, duty, subject, gate, priority, due_at, attempt, fence, holder, leased_until, last_error, \
     payload, created_at FROM taken ORDER BY place";
 
-const HEARTBEAT: &str = "UPDATE work SET ready = false, leased_until = clock_timestamp() + $5::bigint * interval '1 microsecond' \
-    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS held (account_id, id, fence) \
-    CROSS JOIN set_config('synchronous_commit', 'off', true) AS relaxed WHERE work.account_id = held.account_id AND work.id = held.id AND work.fence = held.fence \
-    AND work.holder = $4 RETURNING work.id";
+/// Prolongs what nobody is writing at this moment: an item that is being settled needs no lease, and to wait for the rows of
+/// those who wait for other rows of this statement would be a deadlock. Answers all that are held.
+const HEARTBEAT: &str = "WITH given AS MATERIALIZED (\
+        SELECT account_id, id, work.fence FROM work JOIN unnest($1::uuid[], $2::uuid[], $3::bigint[]) \
+        AS held (account_id, id, fence) USING (account_id, id) WHERE work.fence = held.fence AND holder = $4\
+    ), free AS MATERIALIZED (\
+        SELECT work.account_id, work.id FROM work JOIN given USING (account_id, id) \
+        WHERE work.fence = given.fence AND holder = $4 FOR UPDATE OF work SKIP LOCKED\
+    ), prolonged AS (\
+        UPDATE work SET ready = false, leased_until = clock_timestamp() + $5::bigint * interval '1 microsecond' \
+        FROM free CROSS JOIN set_config('synchronous_commit', 'off', true) AS relaxed \
+        WHERE work.account_id = free.account_id AND work.id = free.id\
+    ) SELECT id FROM given";
 
 const NEXT_DUE: &str = "SELECT min(at) FROM (\
     (SELECT due_at AS at FROM work WHERE duty = $1 AND NOT ready AND holder IS NULL AND due_at > $2 \
@@ -76,38 +104,35 @@ const NEXT_DUE: &str = "SELECT min(at) FROM (\
     (SELECT leased_until FROM work WHERE duty = $1 AND NOT ready AND holder IS NOT NULL AND leased_until > $2 \
      ORDER BY leased_until LIMIT 1)) AS instants";
 
-/// Takes due items under a lease: both statements go out at once.
+/// Takes due items under a lease.
 pub async fn claim(client: &Client, claim: &Claim) -> Result<Vec<Work>, Fault> {
     let rows = claim_rows(client, claim).await.map_err(|error| failure::fault(&error))?;
     rows.iter().map(item).collect()
 }
 
 async fn claim_rows(client: &Client, claim: &Claim) -> Result<Vec<SqlRow>, Error> {
-    let promote = client.prepare_cached(PROMOTE).await?;
-    let take = client.prepare_cached(CLAIM).await?;
     let after = claim.after_account.unwrap_or(Uuid::max());
     let (limit, per_account) = (whole(claim.limit), whole(claim.per_account));
     let lease = micros(claim.lease);
-    let (promoted, taken) = futures_util::future::join(
-        client.execute(&promote, &[&claim.duty, &claim.due]),
-        client.query(
-            &take,
-            &[
-                &claim.duty,
-                &claim.due,
-                &limit,
-                &per_account,
-                &claim.skip_accounts,
-                &claim.skip_gates,
-                &after,
-                &claim.holder,
-                &lease,
-            ],
-        ),
-    )
-    .await;
-    promoted?;
-    taken
+    let params: [&(dyn ToSql + Sync); 9] = [
+        &claim.duty,
+        &claim.due,
+        &limit,
+        &per_account,
+        &claim.skip_accounts,
+        &claim.skip_gates,
+        &after,
+        &claim.holder,
+        &lease,
+    ];
+    let mut rows = client.query(&client.prepare_cached(TAKE_OR_PROMOTE).await?, &params).await?;
+    let all = rows.first().is_none_or(|row| row.try_get(14).unwrap_or_default());
+    if !all {
+        return client.query(&client.prepare_cached(CLAIM).await?, &params).await;
+    }
+    // Where nothing was taken there is one row, of nothing.
+    rows.retain(|row| row.try_get::<_, Uuid>(0).is_ok());
+    Ok(rows)
 }
 
 /// Prolongs leases.

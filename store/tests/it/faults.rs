@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sl_store::{
-    Batch, Code, Entity as _, Fault, Hint, OsChance, Query, Settlement, Store, Work,
+    Batch, Code, Entity as _, Fault, Hint, Key, OsChance, Query, Settlement, Store, Work,
     postgres::{Options, Postgres, migrate, pending_migrations},
     testing::{
         conformance::{Part, Subject, Thing},
@@ -138,6 +138,29 @@ async fn a_session_killed_in_mid_commit_is_whole_or_nothing() {
         let changed = subject.events(account, 1).await;
         assert_eq!(changed.iter().filter(|event| event.kind == "changed").count(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_waits_for_nobody_who_settles() {
+    let database = with_tables().await;
+    let subject = Subject::with_real_clock(database.store().await, ());
+    let account = subject.id();
+    for _ in 0..3 {
+        subject.enqueued(account).await;
+    }
+    let claim = subject.claim_of(3);
+    let items = subject.store.claim(claim.clone()).await.unwrap();
+    let mut settler = session(&database.dsn()).await;
+    let settling = settler.transaction().await.unwrap();
+    settling.execute("DELETE FROM work WHERE id = $1", &[&items[1].id]).await.unwrap();
+    let held: Vec<(Key, i64)> = items.iter().map(|item| (Key::new(account, item.id), item.fence)).collect();
+    let hour = Duration::from_hours(1);
+    let mut kept = subject.store.heartbeat(claim.holder, held, hour).await.unwrap();
+    kept.sort_unstable();
+    assert_eq!(kept, items.iter().map(|item| item.id).collect::<Vec<_>>());
+    settling.rollback().await.unwrap();
+    let prolonged = "SELECT count(*) FROM work WHERE leased_until > now() + interval '50 minutes'";
+    assert_eq!(database.admin().await.number(prolonged).await, 2, "all that nobody was writing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,6 +44,7 @@ macro_rules! conformance_suite {
             queue: adding_twice_is_a_conflict,
             queue: only_what_is_due_is_claimed_best_first,
             queue: claims_rotate_over_accounts,
+            queue: what_comes_due_is_claimed_like_what_was_due,
             queue: a_flood_delays_nobody,
             queue: skipped_accounts_and_gates_stay,
             queue: an_initial_lease_is_a_claim,

@@ -113,6 +113,57 @@ pub async fn claims_rotate_over_accounts(subject: &Subject) {
     assert!(subject.store.claim(claim(Some(d), 9, 9)).await.unwrap().is_empty());
 }
 
+/// What was added before its time is claimed within the same bounds, and what is skipped is not lost.
+pub async fn what_comes_due_is_claimed_like_what_was_due(subject: &Subject) {
+    let (a, b, gate) = (subject.id(), subject.id(), subject.id());
+    let due = subject.now() + Duration::from_mins(1);
+    let item = |account| NewWork { due_at: due, ..subject.item(account) };
+    let gated = item(b).gate(gate);
+    let (second, first) = (item(a), NewWork { priority: 1, ..item(a) });
+    subject
+        .commit(|batch| {
+            for new in [&gated, &second, &first] {
+                batch.enqueue(new.clone());
+            }
+        })
+        .await;
+    assert!(subject.claimed(10).await.is_empty());
+    let claim = |limit| Claim { due, ..subject.claim_of(limit) };
+    let skipping = Claim { skip_gates: vec![gate], after_account: Some(b), ..claim(10) };
+    let taken = subject.store.claim(skipping.clone()).await.unwrap();
+    assert_eq!(ids(&taken), [first.id, second.id]);
+    assert_eq!((taken[0].attempt, taken[0].fence, taken[0].holder), (1, 1, Some(skipping.holder)));
+    let more = [item(a), item(b), item(a), item(b), item(a)];
+    subject
+        .commit(|batch| {
+            for new in &more {
+                batch.enqueue(new.clone());
+            }
+        })
+        .await;
+    assert_eq!(subject.store.claim(Claim { skip_accounts: vec![a], ..skipping }).await.unwrap().len(), 2);
+    assert_eq!(
+        ids(&subject.store.claim(Claim { skip_accounts: vec![a], ..claim(9) }).await.unwrap()),
+        [gated.id]
+    );
+    let each = Claim { per_account: 2, ..claim(9) };
+    assert_eq!(subject.store.claim(each).await.unwrap().len(), 2, "an account has its share");
+    assert_eq!(subject.store.claim(claim(1)).await.unwrap().len(), 1);
+
+    for _ in 0..3 {
+        subject
+            .commit(|batch| {
+                batch.enqueue(item(a)).enqueue(item(b));
+            })
+            .await;
+    }
+    let owners = |items: Vec<Work>| -> Vec<Uuid> { items.iter().map(|item| item.account).collect() };
+    let each = Claim { per_account: 1, after_account: Some(a), ..claim(9) };
+    assert_eq!(owners(subject.store.claim(each).await.unwrap()), [b, a]);
+    assert_eq!(subject.store.claim(claim(3)).await.unwrap().len(), 3, "no more than was asked for");
+    assert_eq!(subject.store.claim(claim(3)).await.unwrap().len(), 1);
+}
+
 /// One account's flood leaves the others their turn in the next claim.
 pub async fn a_flood_delays_nobody(subject: &Subject) {
     let (flood, quiet) = (subject.id(), subject.id());
