@@ -212,7 +212,7 @@ impl Mirror {
             }
             Hint::Rows(table) if table == Token::TABLE.name => self.touch_tokens(),
             Hint::Rows(table) if table == Pause::TABLE.name => return true,
-            Hint::Rows(_) | Hint::Work(_) | Hint::Events => {}
+            Hint::Rows(_) | Hint::Work(_) | Hint::Withdrawn(_) | Hint::Events => {}
         }
         false
     }
@@ -283,11 +283,11 @@ impl Actor for MirrorKeeper {
     ) -> Result<(), ActorProcessingErr> {
         let reread = match &message {
             MirrorMessage::Hinted(hint) => {
-                if let Hint::Work(duty) = hint {
-                    core.bells.ring(duty);
-                }
-                if *hint == Hint::Events {
-                    core.bells.appended.notify_one();
+                match hint {
+                    Hint::Work(duty) => core.bells.ring(duty),
+                    Hint::Withdrawn(account) => core.bells.withdrawn(*account),
+                    Hint::Events => core.bells.appended.notify_one(),
+                    Hint::Rows(_) => {}
                 }
                 core.mirror.touch(hint)
             }

@@ -19,6 +19,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send
 pub enum Hint {
     /// Work of this duty that is due within [`SOON`] was added, released or made due.
     Work(String),
+    /// Items of this account were withdrawn: whoever performs some of it looks whether it still holds them.
+    Withdrawn(Uuid),
     /// Events were appended.
     Events,
     /// Rows of this table changed (pauses, tokens, accounts: what daemons keep copies of).

@@ -32,6 +32,10 @@ pub(crate) enum DutyMessage {
     Settled(Uuid, Verdict, Option<String>),
     /// Leases must be prolonged.
     Heartbeat,
+    /// Items of this account were withdrawn.
+    Withdrawn(Uuid),
+    /// Is everything still held?
+    Check,
     /// How is it?
     Inspect(RpcReplyPort<DutyStatus>),
     /// Claims nothing more, waits for what is performed, releases the rest.
@@ -71,6 +75,9 @@ pub struct DutyStatus {
 /// After a claim of so many another one follows at once, without asking when the next item is due.
 const MANY: usize = 8;
 
+/// So long after items were withdrawn it is looked what is still held: once for all that go meanwhile.
+const CHECK: Duration = Duration::from_millis(20);
+
 pub(crate) struct DutyActor;
 
 pub(super) struct Held {
@@ -93,6 +100,8 @@ pub(crate) struct DutyState {
     left_some: bool,
     /// Whether something may be due that no look has seen yet.
     behind: bool,
+    /// Whether a check of what is held is on its way.
+    checking: bool,
     pub(super) draining: Option<Vec<RpcReplyPort<()>>>,
 }
 
@@ -421,6 +430,7 @@ impl Actor for DutyActor {
             last_error: None,
             left_some: false,
             behind: true,
+            checking: false,
             draining: None,
         })
     }
@@ -456,6 +466,16 @@ impl Actor for DutyActor {
             DutyMessage::Heartbeat => {
                 state.prolong().await;
                 myself.send_after(state.core.settings.duration(&HEARTBEAT), || DutyMessage::Heartbeat);
+            }
+            DutyMessage::Withdrawn(account) => {
+                if !state.checking && state.held.values().any(|held| held.account == account) {
+                    state.checking = true;
+                    myself.send_after(CHECK, || DutyMessage::Check);
+                }
+            }
+            DutyMessage::Check => {
+                state.checking = false;
+                state.prolong().await;
             }
             DutyMessage::Inspect(reply) => {
                 let _gave_up_waiting = reply.send(state.status());

@@ -293,6 +293,13 @@ impl Bells {
         }
     }
 
+    /// Items of this account were withdrawn, perhaps such as this daemon performs.
+    pub fn withdrawn(&self, account: Uuid) {
+        for actor in self.actors() {
+            let _restarts_and_holds_nothing = actor.cast(DutyMessage::Withdrawn(account));
+        }
+    }
+
     fn of(&self, duty: &str) -> Option<Bell> {
         self.hung.read().unwrap_or_else(PoisonError::into_inner).get(duty).cloned()
     }

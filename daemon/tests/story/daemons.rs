@@ -1,11 +1,20 @@
 //! Two daemons on one database are one service.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
+use sl_actors::{
+    duty::{HEARTBEAT, LEASE},
+    settings::{Settings, Source},
+};
+use sl_store::testing::postgres::Database;
 
 use crate::world::{World, function, on_threads, text, until};
+
+/// Sooner than the run would end by itself.
+const SOON: Duration = Duration::from_secs(8);
 
 #[test]
 fn what_one_daemon_takes_the_other_shows() {
@@ -36,6 +45,30 @@ fn a_revoked_token_is_refused_by_both_within_a_moment() {
         tenant.get(&account).await.expect(200);
         one.client.delete(&format!("{account}/tokens/{}", text(&made, "id"))).await;
         until(&tenant, &account, Duration::from_secs(2), |seen| seen["code"] == "unauthorized").await;
+        one.end().await;
+        other.end().await;
+    });
+}
+
+#[test]
+fn what_is_cancelled_at_one_daemon_stops_at_the_other() {
+    on_threads(async {
+        // It does not wait for its lease to be prolonged.
+        let limits =
+            Settings::default().with(&LEASE, 600_000, Source::Flag).with(&HEARTBEAT, 200_000, Source::Flag);
+        let one = World::start(Some(Arc::new(Database::fresh().await)), &limits).await;
+        let other = one.beside().await;
+        let account = one.account().await;
+        let source = "() => new Promise((done) => setTimeout(done, 20000))";
+        let path = function(&one.client, &account, "sleepy", source).await;
+        let queued = one.client.post(&format!("{path}/execute?wait=0s"), &json!({})).await.expect(202);
+        let execution = format!("{account}/executions/{}", text(&queued, "id"));
+        let busy = |seen: &Value, count: u64| seen["sandbox"]["busy"] == count;
+        until(&one.client, "/system/status", SOON, |seen| busy(seen, 1)).await;
+        let cancelled = format!("{execution}/cancel");
+        let ended = other.client.ask(Method::POST, &cancelled, None).await.expect(200);
+        assert_eq!(ended["status"], "cancelled", "{ended}");
+        until(&one.client, "/system/status", SOON, |seen| busy(seen, 0)).await;
         one.end().await;
         other.end().await;
     });

@@ -59,6 +59,7 @@ impl State {
     /// Applies a batch whole or not at all.
     pub fn commit(&mut self, mut batch: Batch) -> Result<(), Fault> {
         let events = std::mem::take(&mut batch.events);
+        let withdrawn: BTreeSet<Uuid> = batch.withdrawn.iter().map(|subject| subject.account).collect();
         if let Err(fault) = self.apply(batch) {
             self.step_back();
             return Err(fault);
@@ -66,7 +67,7 @@ impl State {
         self.undo.clear();
         let appended = !events.is_empty();
         self.log.append(events, self.clock.now());
-        self.tell(appended);
+        self.tell(appended, withdrawn);
         Ok(())
     }
 
@@ -166,10 +167,11 @@ impl State {
     }
 
     /// Tells whoever watches; nobody watching is no failure.
-    fn tell(&mut self, events: bool) {
+    fn tell(&mut self, events: bool, withdrawn: BTreeSet<Uuid>) {
         let work = std::mem::take(&mut self.woken).into_iter().map(Hint::Work);
         let rows = std::mem::take(&mut self.changed).into_iter().map(|name| Hint::Rows(name.to_owned()));
-        for hint in work.chain(events.then_some(Hint::Events)).chain(rows) {
+        let withdrawn = withdrawn.into_iter().map(Hint::Withdrawn);
+        for hint in work.chain(withdrawn).chain(events.then_some(Hint::Events)).chain(rows) {
             let _ = self.hints.send(hint);
         }
     }

@@ -173,13 +173,15 @@ fn of(batch: &Batch) -> impl Iterator<Item = String> {
     let soon = SystemClock.now() + SOON;
     let work = batch.work.iter().filter(move |new| new.lease.is_none() && new.due_at <= soon);
     let work = work.map(|new| format!("work {}", new.duty));
+    let withdrawn = batch.withdrawn.iter().map(|subject| format!("withdrawn {}", subject.account));
     let events = (!batch.events.is_empty()).then(|| EVENTS.to_owned());
-    rows.chain(work).chain(events)
+    rows.chain(work).chain(withdrawn).chain(events)
 }
 
 fn hint(line: &str) -> Option<Hint> {
     match line.split_once(' ') {
         Some(("work", duty)) => Some(Hint::Work(duty.to_owned())),
+        Some(("withdrawn", account)) => account.parse().ok().map(Hint::Withdrawn),
         Some(("rows", table)) => Some(Hint::Rows(table.to_owned())),
         None if line == EVENTS => Some(Hint::Events),
         _ => None,

@@ -375,11 +375,13 @@ async fn hints_reach_other_daemons_and_survive_a_lost_listener() {
             .commit(|batch| {
                 batch
                     .insert(&subject.thing(account, &format!("round {round}")))
-                    .enqueue(subject.item(account));
+                    .enqueue(subject.item(account))
+                    .withdraw(account, account);
                 batch.event(subject.event(account, "made", account));
             })
             .await;
         let mut wanted = vec![
+            Hint::Withdrawn(account),
             Hint::Events,
             Hint::Rows(Thing::TABLE.name.to_owned()),
             Hint::Work("conformance".to_owned()),

@@ -256,7 +256,7 @@ impl Action for Cancel {
 }
 
 /// Takes it out of the queue. Another daemon that runs it loses the item and can write nothing more; it stops when it
-/// next prolongs its lease.
+/// hears of that, or when it next prolongs its lease.
 async fn withdraw(tenant: &Tenant, mut execution: Execution) -> Result<ExecutionView, Fault> {
     let mut batch = Batch::new();
     let cancelled = outcome::plain("cancelled", format!("cancelled by {}", tenant.caller.actor));

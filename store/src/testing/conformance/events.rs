@@ -140,12 +140,16 @@ pub async fn hints_follow_commits(subject: &Subject) {
     let thing = subject.thing(account, "one");
     subject
         .commit(|batch| {
-            batch.insert(&thing).enqueue(subject.item(account));
+            batch.insert(&thing).withdraw(account, thing.head.id).enqueue(subject.item(account));
             batch.event(subject.event(account, "made", thing.head.id));
         })
         .await;
-    let mut wanted =
-        vec![Hint::Events, Hint::Rows(Thing::TABLE.name.to_owned()), Hint::Work(DUTY.to_owned())];
+    let mut wanted = vec![
+        Hint::Events,
+        Hint::Rows(Thing::TABLE.name.to_owned()),
+        Hint::Work(DUTY.to_owned()),
+        Hint::Withdrawn(account),
+    ];
     while !wanted.is_empty() {
         let hint = timeout(Duration::from_secs(5), hints.recv()).await;
         let hint = hint.unwrap_or_else(|_| panic!("no hint of {wanted:?}")).unwrap();
