@@ -44,7 +44,8 @@ pub use self::{
     runtime::Runtime,
 };
 pub use sl_store::{
-    Code, Event, EventQuery, Fault, FieldError, Figure, Health, Hint, KeyRing, Limit, Position, SYSTEM, Store,
+    Code, Event, EventQuery, Fault, FieldError, Figure, Health, Hint, KeyRing, Limit, Position, RetryPolicy,
+    SYSTEM, Store,
 };
 
 /// The settings of every module, gathered by [`settings::catalogue`].

@@ -1,11 +1,11 @@
 //! Performing a request: for the version that it wants, at most once where it carries a key, and again where others
 //! overtake it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::HttpRequest;
 use sl_actors::{
-    Code, Fault, SYSTEM,
+    Code, Fault, RetryPolicy, SYSTEM,
     caller::Caller,
     idempotency::{self, Admission, Keyed, Stored, Ticket},
 };
@@ -23,8 +23,17 @@ use crate::{
 /// The refusals that are stored as the answer of a request with a key: asking again does not undo them.
 const SETTLED: [Code; 3] = [Code::NotFound, Code::InvalidState, Code::Invalid];
 
-/// So often a request is performed that others overtake: it changes what they have left, or finds it at another version.
-const ATTEMPTS: usize = 4;
+/// How a request is performed again that others overtake: it changes what they have left, or finds it at another version.
+/// Two daemons whose tenants change the same thing overtake each other, hence the waits.
+const AGAIN: RetryPolicy = RetryPolicy {
+    base: Duration::from_millis(2),
+    cap: Duration::from_millis(50),
+    max_attempts: 8,
+    max_age: Duration::MAX,
+};
+
+/// So often one is performed that finds a name taken: it replaces what has it, or says so.
+const TAKEN_ATTEMPTS: u32 = 2;
 
 /// Versions begin with 1.
 const NO_VERSION: i64 = 0;
@@ -142,16 +151,21 @@ impl Performance<'_> {
         keyed: Keyed<'_>,
     ) -> Result<Once, Fault> {
         let received = Received { expected, ..received };
-        let mut outcome = self.attempt(received.clone(), keyed).await;
-        for _ in 1..ATTEMPTS {
-            match outcome {
-                Err(fault) if fault.code == Code::Conflict => {
-                    outcome = self.attempt(received.clone(), keyed).await;
-                }
-                _ => break,
-            }
+        let mut attempt = 1;
+        loop {
+            let fault = match self.attempt(received.clone(), keyed).await {
+                Err(fault) if fault.code == Code::Conflict => fault,
+                outcome => return outcome,
+            };
+            let fraction = self.front.runtime.core().chance.fraction();
+            let wait = match AGAIN.next(attempt, Duration::ZERO, None, fraction) {
+                Some(wait) if fault.fields.is_empty() => wait,
+                Some(_) if attempt < TAKEN_ATTEMPTS => Duration::ZERO,
+                _ => return Err(fault),
+            };
+            TokioContext::new(tokio::time::sleep(wait), self.front.threads.clone()).await;
+            attempt += 1;
         }
-        outcome
     }
 
     async fn attempt(&self, received: Received, keyed: Keyed<'_>) -> Result<Once, Fault> {
