@@ -142,10 +142,12 @@ impl Bench {
         let cpu_before = ground::cpu();
         let waits = (minute - self.core.clock.now()).to_std().unwrap_or_default();
         tokio::time::sleep(waits).await;
+        let processors = ground::Processors::now();
         while self.core.store.count::<Run>(None, Vec::new()).await.unwrap() < expected {
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
         let used = ground::cpu().checked_sub(cpu_before).unwrap();
+        let stolen = processors.stolen_since();
         for (account, _) in &self.functions {
             let mut after = None;
             loop {
@@ -159,7 +161,11 @@ impl Bench {
         late.sort_unstable();
         let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize].num_milliseconds();
         let each = used.as_secs_f64() * 1e6 / late.len() as f64;
-        let behind = format!("ms; p50 {}, most {}; {each:.0} us of CPU each", at(0.5), at(1.0));
+        let behind = format!(
+            "ms; p50 {}, most {}; {each:.0} us of CPU each; {stolen:.0} % of the processors stolen",
+            at(0.5),
+            at(1.0)
+        );
         let what = format!("lateness p99 of {} slots in one minute, {on}", late.len());
         row("9", &what, Must::AtMost(1_000.0), &[at(0.99) as f64], &behind);
     }

@@ -111,6 +111,13 @@ impl Noop {
         Arc::new(Self { starts: Mutex::new(Vec::with_capacity(count)), started: Notify::new() })
     }
 
+    /// Waits until so many items have started. The queue is not asked meanwhile: that would be measured, too.
+    async fn all(&self, count: usize) {
+        while self.starts.lock().unwrap().len() < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Forgets what was noted, and answers it.
     fn take(&self) -> Vec<(Uuid, Instant, f64)> {
         std::mem::take(&mut self.starts.lock().unwrap())
@@ -145,6 +152,7 @@ impl Bench {
         let began = Instant::now();
         let start = |store: Store| ground::runtime(store, vec![noop.clone()]);
         let daemons: Vec<Runtime> = join_all(stores.clone().into_iter().map(start)).await;
+        noop.all(items).await;
         emptied(&stores[0]).await;
         let rate = items as f64 / began.elapsed().as_secs_f64();
         for daemon in daemons {
@@ -226,9 +234,15 @@ impl Bench {
         let due = |number: usize| first + TimeDelta::microseconds((number as f64 * 1e6 / half) as i64);
         self.add(&store, count, due).await;
         let runtime = ground::runtime(store.clone(), vec![noop.clone()]).await;
+        let processors = ground::Processors::now();
+        noop.all(count).await;
+        let stolen = processors.stolen_since();
         emptied(&store).await;
         let late: Vec<f64> = noop.take().into_iter().map(|start| start.2).collect();
-        let behind = format!("ms at {half:.0} items/s; p50 {:.2} ms", quantile(late.clone(), 0.5));
+        let behind = format!(
+            "ms at {half:.0} items/s; p50 {:.2} ms; {stolen:.0} % of the processors stolen",
+            quantile(late.clone(), 0.5)
+        );
         let what = format!("due to started p99 at half load, {name}");
         row("due", &what, Must::AtMost(must), &[quantile(late, 0.99)], &behind);
         runtime.drain(Duration::from_secs(1)).await;

@@ -104,6 +104,28 @@ pub fn wants(part: &str) -> bool {
     !named.iter().any(|word| !word.starts_with('-')) || named.iter().any(|word| word == part)
 }
 
+/// The processors' time so far, and what of it the machine beneath took for others, in the kernel's ticks.
+#[derive(Clone, Copy)]
+pub struct Processors {
+    all: f64,
+    stolen: f64,
+}
+
+impl Processors {
+    pub fn now() -> Self {
+        let text = std::fs::read_to_string("/proc/stat").unwrap();
+        let first = text.lines().next().unwrap();
+        let ticks: Vec<f64> = first.split_whitespace().skip(1).map(|word| word.parse().unwrap()).collect();
+        Self { all: ticks[..8].iter().sum(), stolen: ticks[7] }
+    }
+
+    /// What was stolen since, in percent: nothing that runs here can be sooner than the processor it waits for.
+    pub fn stolen_since(self) -> f64 {
+        let now = Self::now();
+        100.0 * (now.stolen - self.stolen) / (now.all - self.all).max(1.0)
+    }
+}
+
 /// The value below which this share lies.
 pub fn quantile(mut all: Vec<f64>, share: f64) -> f64 {
     all.sort_unstable_by(f64::total_cmp);

@@ -289,7 +289,6 @@ impl Ledger {
         if self.draining {
             return Vec::new();
         }
-        self.cool();
         let wanted = (self.limits.warm + self.hungry.len()).saturating_sub(self.warm.len() + self.starting);
         let room = self.limits.hosts.saturating_sub(self.processes.len());
         if room == 0 && self.hungry.len() > self.starting + self.dying() {
@@ -356,14 +355,15 @@ impl Ledger {
         }
     }
 
-    /// Gives accounts the places back that have cooled.
-    fn cool(&mut self) {
+    /// Gives accounts the places back that have cooled, and warm hosts to those that wait for one.
+    pub(super) fn cool(&mut self) -> Vec<(oneshot::Sender<Lease>, Host)> {
         while let Some((_, account)) = self.cooling.pop_front_if(|(until, _)| *until <= Instant::now()) {
             if let Some(share) = self.accounts.get_mut(&account) {
                 share.cooling = share.cooling.saturating_sub(1);
             }
             self.dispossess(account);
         }
+        self.feed()
     }
 
     /// The account has one host less.

@@ -11,7 +11,7 @@ use std::{
 use ractor::ActorRef;
 use sl_js_protocol::Hello;
 use sl_store::Fault;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -114,8 +114,7 @@ impl Pool {
     fn take_back(self: &Arc<Self>, host: Host) {
         let next = self.ledger().give_back(host);
         match next {
-            // A waiter that has gone drops its lease, which comes back here unused.
-            Next::Serves(waiter, host) => drop(waiter.send(self.lease(*host))),
+            Next::Serves(waiter, host) => self.hand_out(vec![(waiter, *host)]),
             Next::Rests { wanted: false } => {}
             Next::Rests { wanted: true } | Next::Retired => self.poke(Duration::ZERO),
         }
@@ -128,6 +127,11 @@ impl Pool {
             announce(self);
         }
         let fed = self.ledger().arrived(host);
+        self.hand_out(fed);
+    }
+
+    /// A waiter that has gone drops its lease, which comes back here unused.
+    fn hand_out(self: &Arc<Self>, fed: Vec<(oneshot::Sender<Lease>, Host)>) {
         for (waiter, host) in fed {
             drop(waiter.send(self.lease(host)));
         }
@@ -149,7 +153,10 @@ impl Pool {
         self.poke(self.limits.cooling);
     }
 
-    pub(super) fn missing(&self) -> Vec<(HostId, CancellationToken)> {
+    /// The processes to start now, after those that are there were handed out.
+    pub(super) fn missing(self: &Arc<Self>) -> Vec<(HostId, CancellationToken)> {
+        let fed = self.ledger().cool();
+        self.hand_out(fed);
         self.ledger().missing()
     }
 

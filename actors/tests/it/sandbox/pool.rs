@@ -152,11 +152,12 @@ async fn who_spoils_a_host_waits_for_its_place_and_nobody_else_does() {
     bench.stop().await;
 
     let cooling = Duration::from_millis(200);
-    let bench = Bench::rogue(SandboxLimits { account_hosts: 1, cooling, ..small() }).await;
+    let limits = SandboxLimits { hosts: 1, account_hosts: 1, cooling, ..small() };
+    let bench = Bench::rogue(limits).await;
     let began = Instant::now();
     assert_eq!(failure(&bench.run(1, r#"{"do":"die"}"#).await).code, "crashed");
     output(&bench.run(1, "{}").await);
-    assert!(began.elapsed() >= cooling);
+    assert!(began.elapsed() >= cooling, "by a host that was there all the time");
     assert_eq!(bench.sandbox.status().cooling, 0);
     bench.stop().await;
 }
