@@ -23,8 +23,8 @@ const COLUMNS: &str = "account_id, id, duty, subject, gate, priority, due_at, at
 // more than a promise to settle, and what is settled waits for all that went before it. See `Settle::holder`.
 
 /// Takes what has come due where that is all there is to take, so that nobody's turn has to be looked for. Otherwise it goes
-/// to where claims look, as does what was held until its lease ran out; a bounded number at a time. Says first whether
-/// this is all.
+/// to where claims look, as does what was held until its lease ran out; a bounded number at a time. Says besides whether this
+/// is all, and whether the bound was reached.
 const TAKE_OR_PROMOTE: &str = "WITH sleeping AS MATERIALIZED (\
         SELECT account_id, id, account_id <> ALL ($5) AND (gate IS NULL OR gate <> ALL ($6)) AS open \
         FROM work WHERE duty = $1 AND NOT ready AND holder IS NULL AND due_at <= $2 \
@@ -32,9 +32,12 @@ const TAKE_OR_PROMOTE: &str = "WITH sleeping AS MATERIALIZED (\
     ), lapsed AS MATERIALIZED (\
         SELECT account_id, id FROM work WHERE duty = $1 AND NOT ready AND holder IS NOT NULL \
         AND leased_until <= statement_timestamp() ORDER BY leased_until LIMIT 1000 FOR UPDATE SKIP LOCKED\
+    ), bound AS MATERIALIZED (\
+        SELECT (SELECT count(*) FROM sleeping) >= 1000 OR (SELECT count(*) FROM lapsed) >= 1000 AS reached\
     ), few AS MATERIALIZED (\
         SELECT coalesce(sum(items), 0) <= $3::bigint AND coalesce(max(items), 0) <= $4::bigint \
-        AND NOT EXISTS (SELECT FROM lapsed) AND NOT EXISTS (SELECT FROM work WHERE duty = $1 AND ready) AS yes \
+        AND NOT (SELECT reached FROM bound) AND NOT EXISTS (SELECT FROM lapsed) \
+        AND NOT EXISTS (SELECT FROM work WHERE duty = $1 AND ready) AS yes \
         FROM (SELECT count(*) AS items FROM sleeping WHERE open GROUP BY account_id) AS shares\
     ), taken AS (\
         UPDATE work SET attempt = attempt + 1, fence = fence + 1, holder = $8, \
@@ -49,7 +52,7 @@ const TAKE_OR_PROMOTE: &str = "WITH sleeping AS MATERIALIZED (\
         CROSS JOIN set_config('synchronous_commit', 'off', true) AS relaxed \
         WHERE work.account_id = due.account_id AND work.id = due.id\
     ) SELECT account_id, id, duty, subject, gate, priority, due_at, attempt, fence, holder, leased_until, last_error, \
-    payload, created_at, few.yes FROM few LEFT JOIN taken ON true \
+    payload, created_at, few.yes, bound.reached FROM few CROSS JOIN bound LEFT JOIN taken ON true \
     ORDER BY account_id <= $7, account_id, priority DESC, due_at, id";
 
 /// Walks the accounts that have ready items, from one account's first index entry to the next account's, so that a flood
@@ -106,13 +109,33 @@ const NEXT_DUE: &str = "SELECT min(at) FROM (\
 
 /// Takes due items under a lease.
 pub async fn claim(client: &Client, claim: &Claim) -> Result<Vec<Work>, Fault> {
-    let rows = claim_rows(client, claim).await.map_err(|error| failure::fault(&error))?;
-    rows.iter().map(item).collect()
+    let mut items = Vec::new();
+    loop {
+        let (rows, may_be_more) = match claim_rows(client, claim, claim.limit - items.len()).await {
+            Ok(claimed) => claimed,
+            // What is taken already is not left lying under its lease.
+            Err(_) if !items.is_empty() => return Ok(items),
+            Err(error) => return Err(failure::fault(&error)),
+        };
+        for row in &rows {
+            items.push(item(row)?);
+        }
+        // What was looked at may all have been skipped, while others come later.
+        if !may_be_more || items.len() >= claim.limit || has_a_full_share(&items, claim.per_account) {
+            return Ok(items);
+        }
+    }
 }
 
-async fn claim_rows(client: &Client, claim: &Claim) -> Result<Vec<SqlRow>, Error> {
+fn has_a_full_share(items: &[Work], share: usize) -> bool {
+    let of = |account| items.iter().filter(|item| item.account == account).count();
+    items.iter().any(|item| of(item.account) >= share)
+}
+
+/// Items, and whether some may be due that were not looked at.
+async fn claim_rows(client: &Client, claim: &Claim, limit: usize) -> Result<(Vec<SqlRow>, bool), Error> {
     let after = claim.after_account.unwrap_or(Uuid::max());
-    let (limit, per_account) = (whole(claim.limit), whole(claim.per_account));
+    let (limit, per_account) = (whole(limit), whole(claim.per_account));
     let lease = micros(claim.lease);
     let params: [&(dyn ToSql + Sync); 9] = [
         &claim.duty,
@@ -126,13 +149,14 @@ async fn claim_rows(client: &Client, claim: &Claim) -> Result<Vec<SqlRow>, Error
         &lease,
     ];
     let mut rows = client.query(&client.prepare_cached(TAKE_OR_PROMOTE).await?, &params).await?;
-    let all = rows.first().is_none_or(|row| row.try_get(14).unwrap_or_default());
+    let said = |column: usize| rows.first().is_some_and(|row| row.try_get(column).unwrap_or_default());
+    let (all, may_be_more) = (said(14), said(15));
     if !all {
-        return client.query(&client.prepare_cached(CLAIM).await?, &params).await;
+        rows = client.query(&client.prepare_cached(CLAIM).await?, &params).await?;
     }
     // Where nothing was taken there is one row, of nothing.
     rows.retain(|row| row.try_get::<_, Uuid>(0).is_ok());
-    Ok(rows)
+    Ok((rows, may_be_more))
 }
 
 /// Prolongs leases.

@@ -46,6 +46,7 @@ macro_rules! conformance_suite {
             queue: claims_rotate_over_accounts,
             queue: what_comes_due_is_claimed_like_what_was_due,
             queue: a_flood_delays_nobody,
+            queue: a_flood_that_is_skipped_hides_nobody,
             queue: skipped_accounts_and_gates_stay,
             queue: an_initial_lease_is_a_claim,
             queue: a_lease_runs_out_and_the_zombie_is_refused,

@@ -182,6 +182,27 @@ pub async fn a_flood_delays_nobody(subject: &Subject) {
     assert_eq!((items.len(), items[0].id), (11, single.id));
 }
 
+/// However much of a paused account comes due, what comes due after it is found.
+pub async fn a_flood_that_is_skipped_hides_nobody(subject: &Subject) {
+    let (flood, quiet) = (subject.id(), subject.id());
+    let due = subject.now() + Duration::from_mins(1);
+    let (first, second) = (subject.item(quiet), subject.item(quiet));
+    subject
+        .commit(|batch| {
+            for _ in 0..2_500 {
+                batch.enqueue(NewWork { due_at: due, ..subject.item(flood) });
+            }
+            batch.enqueue(NewWork { due_at: due - Duration::from_secs(1), ..first.clone() });
+            batch.enqueue(NewWork { due_at: due + Duration::from_secs(1), ..second.clone() });
+        })
+        .await;
+    let later = due + Duration::from_secs(2);
+    let claim = Claim { due: later, skip_accounts: vec![flood], ..subject.claim_of(10) };
+    assert_eq!(ids(&subject.store.claim(claim).await.unwrap()), [first.id, second.id]);
+    let claim = Claim { due: later, per_account: 20, ..subject.claim_of(50) };
+    assert_eq!(subject.store.claim(claim).await.unwrap().len(), 20);
+}
+
 /// What is paused is not claimed and not lost.
 pub async fn skipped_accounts_and_gates_stay(subject: &Subject) {
     let (paused, open) = (subject.id(), subject.id());
