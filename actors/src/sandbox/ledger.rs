@@ -48,7 +48,6 @@ struct Process {
 struct Share {
     /// Its hosts, busy ones included, those that were sent to die not, unless their places still cool.
     hosts: usize,
-    cooling: usize,
     idle: Vec<Host>,
     queue: VecDeque<oneshot::Sender<Lease>>,
     hungry: bool,
@@ -332,35 +331,33 @@ impl Ledger {
 
     /// Sends a host to die. Its account may have another at once; there is room for that when the process has ended.
     fn retire(&mut self, host: &Host) {
-        host.doom.cancel();
-        if let Some(account) = self.processes.get_mut(&host.id).and_then(|process| process.account.take()) {
+        if let Some(account) = self.doom(host) {
             self.dispossess(account);
         }
     }
 
     /// Sends a host to die that a run has spoilt.
     pub(super) fn spoil(&mut self, host: &Host) {
-        host.doom.cancel();
-        if let Some(account) = self.processes.get_mut(&host.id).and_then(|process| process.account.take()) {
+        if let Some(account) = self.doom(host) {
             self.lose(account);
         }
+    }
+
+    /// From now on the host is nobody's; answers whose it was.
+    fn doom(&mut self, host: &Host) -> Option<Uuid> {
+        host.doom.cancel();
+        self.processes.get_mut(&host.id)?.account.take()
     }
 
     /// The account has lost a host that was not sent away. To start processes is dear for all: whoever spoils theirs waits
     /// for the place.
     fn lose(&mut self, account: Uuid) {
-        if let Some(share) = self.accounts.get_mut(&account) {
-            share.cooling += 1;
-            self.cooling.push_back((Instant::now() + self.limits.cooling, account));
-        }
+        self.cooling.push_back((Instant::now() + self.limits.cooling, account));
     }
 
     /// Gives accounts the places back that have cooled, and warm hosts to those that wait for one.
     pub(super) fn cool(&mut self) -> Vec<(oneshot::Sender<Lease>, Host)> {
         while let Some((_, account)) = self.cooling.pop_front_if(|(until, _)| *until <= Instant::now()) {
-            if let Some(share) = self.accounts.get_mut(&account) {
-                share.cooling = share.cooling.saturating_sub(1);
-            }
             self.dispossess(account);
         }
         self.feed()
@@ -443,18 +440,18 @@ impl Ledger {
         let mut census = Census {
             warm: self.warm.len(),
             starting: self.starting,
+            cooling: self.cooling.len(),
             waiting: self.waiting,
             counts: self.counts,
             last_error: self.last_error.clone(),
             ..Census::default()
         };
         for (account, share) in &self.accounts {
-            let busy = share.hosts.saturating_sub(share.idle.len() + share.cooling);
+            let cooling = self.cooling.iter().filter(|(_, owner)| owner == account).count();
+            let busy = share.hosts.saturating_sub(share.idle.len() + cooling);
             census.busy += busy;
-            census.cooling += share.cooling;
             census.idle += share.idle.len();
             let waiting = share.queue.len();
-            let cooling = share.cooling;
             census.accounts.insert(*account, AccountCensus { pids: Vec::new(), busy, cooling, waiting });
         }
         for process in self.processes.values() {

@@ -14,6 +14,10 @@ fn ids(items: &[Work]) -> Vec<Uuid> {
     items.iter().map(|item| item.id).collect()
 }
 
+fn owners(items: &[Work]) -> Vec<Uuid> {
+    items.iter().map(|item| item.account).collect()
+}
+
 async fn settle(subject: &Subject, item: &Work, settlement: Settlement) -> Result<(), crate::Fault> {
     subject
         .try_commit(|batch| {
@@ -100,14 +104,13 @@ pub async fn claims_rotate_over_accounts(subject: &Subject) {
         per_account,
         ..subject.claim_of(limit)
     };
-    let owners = |items: Vec<Work>| -> Vec<Uuid> { items.iter().map(|item| item.account).collect() };
     let [a, b, c, d] = accounts;
     let first = subject.store.claim(claim(Some(b), 1, 3)).await.unwrap();
-    assert_eq!(owners(first), [c, d, a]);
+    assert_eq!(owners(&first), [c, d, a]);
     let second = subject.store.claim(claim(Some(a), 2, 3)).await.unwrap();
-    assert_eq!(owners(second), [b, b, c]);
+    assert_eq!(owners(&second), [b, b, c]);
     let third = subject.store.claim(claim(None, 2, 100)).await.unwrap();
-    assert_eq!(owners(third), [a, a, b, c, d, d]);
+    assert_eq!(owners(&third), [a, a, b, c, d, d]);
     assert!(subject.store.claim(claim(Some(d), 0, 100)).await.unwrap().is_empty());
     assert!(subject.store.claim(claim(Some(d), 9, 0)).await.unwrap().is_empty());
     assert!(subject.store.claim(claim(Some(d), 9, 9)).await.unwrap().is_empty());
@@ -157,9 +160,8 @@ pub async fn what_comes_due_is_claimed_like_what_was_due(subject: &Subject) {
             })
             .await;
     }
-    let owners = |items: Vec<Work>| -> Vec<Uuid> { items.iter().map(|item| item.account).collect() };
     let each = Claim { per_account: 1, after_account: Some(a), ..claim(9) };
-    assert_eq!(owners(subject.store.claim(each).await.unwrap()), [b, a]);
+    assert_eq!(owners(&subject.store.claim(each).await.unwrap()), [b, a]);
     assert_eq!(subject.store.claim(claim(3)).await.unwrap().len(), 3, "no more than was asked for");
     assert_eq!(subject.store.claim(claim(3)).await.unwrap().len(), 1);
 }
