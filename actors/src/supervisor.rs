@@ -23,14 +23,26 @@ pub const INTENSITY: usize = 5;
 /// The window in which restarts are counted.
 pub const WINDOW: Duration = Duration::from_secs(30);
 
-/// Starts a task that belongs to no actor. The one place that does, so that a panic in any of them is logged.
+/// Starts a task that belongs to no actor. With [`spawn_local_task`] the one place that does, so that a panic in any of
+/// them is logged.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that starts tasks")]
 pub fn spawn_task(name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        if let Err(panic) = std::panic::AssertUnwindSafe(task).catch_unwind().await {
-            tracing::error!(task = name, panic = crate::action::panic_text(&*panic), "A task panicked");
-        }
-    })
+    tokio::spawn(guarded(name, task))
+}
+
+/// The same on the thread that calls it, for what cannot leave it.
+///
+/// # Panics
+/// Outside of a [`tokio::runtime::LocalRuntime`].
+#[expect(clippy::disallowed_methods, reason = "this is the one place that starts tasks")]
+pub fn spawn_local_task(name: &'static str, task: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
+    tokio::task::spawn_local(guarded(name, task))
+}
+
+async fn guarded(name: &'static str, task: impl Future<Output = ()>) {
+    if let Err(panic) = std::panic::AssertUnwindSafe(task).catch_unwind().await {
+        tracing::error!(task = name, panic = crate::action::panic_text(&*panic), "A task panicked");
+    }
 }
 
 /// Which parts run degraded, and why.

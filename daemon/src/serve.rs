@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io, io::Write as _, process};
 
 use secrecy::SecretString;
 use sl_store::{Chance, OsChance};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 
 use crate::{
     boot::{self, Running},
@@ -28,7 +28,7 @@ pub fn serve(mut config: Config, reread: Reread<'_>) -> Result<(), Refusal> {
         tracing::warn!("{warning}");
     }
     let token = if config.tokens.is_empty() { Some(make_token(&mut config, &OsChance)) } else { None };
-    on_threads(async {
+    on_one_thread(async {
         let mut signals = Signals::listen()?;
         let mode = config.mode;
         let limits = config.limits.clone();
@@ -58,16 +58,18 @@ pub fn serve(mut config: Config, reread: Reread<'_>) -> Result<(), Refusal> {
 /// A [`Refusal`] where that did not go well.
 pub fn migrate(schema: &Schema) -> Result<(), Refusal> {
     let _volume = telemetry::start(Mode::Serve, &schema.log_level)?;
-    on_threads(async {
+    on_one_thread(async {
         let applied = boot::migrate(schema).await?;
         tracing::info!(applied = applied.join(", "), "The schema is up to date");
         Ok(())
     })
 }
 
-fn on_threads(work: impl Future<Output = Result<(), Refusal>>) -> Result<(), Refusal> {
-    let runtime = Builder::new_multi_thread().enable_all().thread_name("sld").build();
-    runtime.map_err(|error| Refusal::system(format!("threads: {error}")))?.block_on(work)
+/// The one thread that does the daemon's own work. What computes for long is elsewhere: tenants' code in processes of its
+/// own, and what has no other way in threads that are waited for.
+fn on_one_thread(work: impl Future<Output = Result<(), Refusal>>) -> Result<(), Refusal> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    runtime.map_err(|error| Refusal::system(format!("the runtime: {error}")))?.block_on(work)
 }
 
 /// Ends at the first word to stop; reads the configuration again at every word to reload.

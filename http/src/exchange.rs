@@ -15,7 +15,6 @@ use sl_actors::{
     services::control::Refused,
 };
 use tokio::time::Instant;
-use tokio_util::context::TokioContext;
 use uuid::Uuid;
 
 use crate::{
@@ -220,8 +219,7 @@ async fn identify(
     } else {
         let core = front.runtime.core();
         let token = auth::bearer(request.headers())?;
-        let known = auth::caller(core, &front.config.operators, token);
-        TokioContext::new(known, front.threads.clone()).await?
+        auth::caller(core, &front.config.operators, token).await?
     };
     caller.request_id = Some(seen.request_id.clone());
     caller.origin = request.peer_addr().map(|peer| peer.ip().to_string());

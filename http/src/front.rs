@@ -1,11 +1,11 @@
-//! What the front end is made of, shared by its workers.
+//! What the front end is made of, shared by its requests.
 
 use std::{sync::Arc, time::Duration};
 
 use actix_web::web::Bytes;
 use prometheus::{Histogram, IntCounter};
 use sl_actors::{Runtime, settings::Settings};
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -27,8 +27,6 @@ pub struct Config {
     pub operators: Vec<Operator>,
     /// The origins whose pages may call the API from a browser; none by default.
     pub origins: Vec<String>,
-    /// How many worker threads; the machine's cores by default.
-    pub workers: Option<usize>,
 }
 
 /// The front end.
@@ -50,8 +48,6 @@ pub struct Front {
     pub(crate) meters: Vec<Meter>,
     pub(crate) limiter: Limiter,
     pub(crate) bounds: Bounds,
-    /// The runtime's own threads: what a request starts there must outlive the worker that took the request.
-    pub(crate) threads: Handle,
     /// The document, written.
     pub document: Bytes,
 }
@@ -82,7 +78,7 @@ impl Meter {
 }
 
 impl Front {
-    /// The front end of a runtime; called on the runtime's own threads.
+    /// The front end of a runtime.
     #[must_use]
     pub fn new(runtime: Runtime, config: Config, draining: CancellationToken) -> Arc<Self> {
         let core = runtime.core().clone();
@@ -111,7 +107,6 @@ impl Front {
             meters,
             limiter: Limiter::new(&core.settings, table.iter().filter_map(|operation| operation.rate)),
             bounds: Bounds::new(&core.settings),
-            threads: Handle::current(),
             document,
             table,
             runtime,

@@ -18,11 +18,10 @@ use actix_web::web::Bytes;
 use futures_util::{FutureExt as _, Stream, future::BoxFuture, stream};
 use sl_actors::{Code, Core, Fault, Hint, settings::Settings};
 use tokio::{
-    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc},
     time::{Instant, timeout},
 };
-use tokio_util::{context::TokioContext, sync::CancellationToken};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
@@ -125,7 +124,6 @@ impl Drop for Seat {
 /// A stream that is about to begin.
 pub struct Session {
     core: Arc<Core>,
-    threads: Handle,
     draining: CancellationToken,
     still: Box<dyn Fn() -> BoxFuture<'static, bool> + Send>,
     source: Option<Box<dyn Source>>,
@@ -163,7 +161,6 @@ impl Session {
         let core = front.runtime.core().clone();
         let token = performer.token.clone();
         Ok(Self {
-            threads: front.threads.clone(),
             draining: front.draining.clone(),
             source: Some(Box::new(source)),
             _seat: front.live.seat(performer.account)?,
@@ -254,7 +251,6 @@ impl SessionActor {
         let still = (self.session.still)();
         let look =
             look(source, self.session.core.clone(), still, self.sender.clone(), quiet, self.session.pace);
-        let look = TokioContext::new(look, self.session.threads.clone());
         context.spawn(look.into_actor(self).map(|looked, actor, context| actor.looked(looked, context)));
     }
 

@@ -9,7 +9,6 @@ use sl_actors::{
     caller::Caller,
     idempotency::{self, Admission, Keyed, Stored, Ticket},
 };
-use tokio_util::context::TokioContext;
 use uuid::Uuid;
 
 use crate::{
@@ -84,12 +83,11 @@ impl Performance<'_> {
 
     /// Reads the request; where it carries its own proof, after that was seen and before any stored answer is told.
     async fn prepare(&self, received: Received) -> Result<Prepared, Fault> {
-        let reading = self.operation.prepare(received, self.front.bounds.depth, self.performer(None));
-        TokioContext::new(reading, self.front.threads.clone()).await
+        self.operation.prepare(received, self.front.bounds.depth, self.performer(None)).await
     }
 
     async fn perform(&self, prepared: Prepared, ticket: Option<Arc<Ticket>>) -> Result<Answer, Fault> {
-        TokioContext::new(prepared(self.performer(ticket)), self.front.threads.clone()).await
+        prepared(self.performer(ticket)).await
     }
 
     /// Whose the thing is that the path names: an account itself is the system's, which keeps its answers when it has gone.
@@ -101,15 +99,13 @@ impl Performance<'_> {
     async fn refuse(&self, ticket: &Ticket, fault: &Fault) -> Result<bool, Fault> {
         let status = problem::status(fault.code);
         let told = problem::body(fault, status, self.caller.request_id.as_deref().unwrap_or_default());
-        let stored = ticket.refuse(self.front.runtime.core(), (status.as_u16(), &told));
-        TokioContext::new(stored, self.front.threads.clone()).await
+        ticket.refuse(self.front.runtime.core(), (status.as_u16(), &told)).await
     }
 
     async fn admit(&self, keyed: Keyed<'_>) -> Result<Admission, Fault> {
         let route = format!("{} {}", self.operation.method, keyed.route);
         let keyed = Keyed { route: &route, ..keyed };
-        let admitted = idempotency::admit(self.front.runtime.core(), self.owner(), keyed);
-        TokioContext::new(admitted, self.front.threads.clone()).await
+        idempotency::admit(self.front.runtime.core(), self.owner(), keyed).await
     }
 
     /// Performs a request for the version that it wants. Of several one may match: which, only the attempt tells.
@@ -163,7 +159,7 @@ impl Performance<'_> {
                 Some(_) if attempt < TAKEN_ATTEMPTS => Duration::ZERO,
                 _ => return Err(fault),
             };
-            TokioContext::new(tokio::time::sleep(wait), self.front.threads.clone()).await;
+            tokio::time::sleep(wait).await;
             attempt += 1;
         }
     }

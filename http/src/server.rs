@@ -1,10 +1,25 @@
-//! The listening server: starts the workers, and stops them so that nobody is cut off.
+//! The listening server: accepts connections, and stops so that nobody is cut off.
+//!
+//! Every connection is served by the thread that performs the requests, so that none of them waits for another thread to
+//! wake up (docs/decisions/0006-one-thread.md). That is why the workers of actix-web's own server, which are threads each,
+//! are not used; what they run is.
 
-use std::{io, net::TcpListener, num::NonZero, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, net, rc::Rc, sync::Arc, time::Duration};
 
-use actix_web::{App, HttpServer, dev::ServerHandle, rt::net::TcpStream, web};
-use sl_actors::{Runtime, supervisor::spawn_task};
-use tokio::task::JoinHandle;
+use actix_http::HttpService;
+use actix_service::{
+    IntoServiceFactory as _, Service as _, ServiceFactory as _, ServiceFactoryExt as _, map_config,
+};
+use actix_web::{App, dev::AppConfig, web};
+use sl_actors::{
+    Runtime,
+    supervisor::{spawn_local_task, spawn_task},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,7 +36,7 @@ pub struct Service {
     /// How the front end is configured.
     pub config: Config,
     /// Where connections come in.
-    pub listener: TcpListener,
+    pub listener: net::TcpListener,
     /// Cancelled by whoever drains the daemon: readiness fails and streams end. The server itself stops by
     /// [`Server::stop`].
     pub draining: CancellationToken,
@@ -31,65 +46,93 @@ pub struct Service {
 
 /// So long before connections are closed whoever still waits for an execution is answered, at most.
 const LAST_WORD: Duration = Duration::from_secs(2);
+/// So long nothing is accepted after the system refused it, most likely for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The running server.
 #[derive(Debug)]
 pub struct Server {
     runtime: Runtime,
-    handle: ServerHandle,
     draining: CancellationToken,
-    tidying: CancellationToken,
+    /// Cancelled when nothing new is accepted, and connections end with what they are being answered.
+    stopping: CancellationToken,
     grace: Duration,
     /// How long after the grace connections are closed.
     within: Duration,
-    ended: JoinHandle<()>,
+    /// Ends when the last connection has; aborted, it takes them along.
+    serving: JoinHandle<()>,
 }
 
-/// Starts serving; called on the runtime's own threads.
+/// How connections are held.
+struct Bounds {
+    connections: usize,
+    write_deadline: Duration,
+}
+
+/// Starts serving; called on the runtime's own thread.
 ///
 /// # Errors
 /// Where the listener cannot be used.
 pub fn serve(service: Service) -> io::Result<Server> {
     let Service { runtime, config, listener, draining, drain_within } = service;
     let settings = runtime.core().settings.clone();
-    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    let workers = config.workers.unwrap_or_else(cores);
-    let front = Front::new(runtime.clone(), config, draining.clone());
-    let shared = front.clone();
-    let write_deadline = settings.duration(&WRITE_DEADLINE);
-    let grace = settings.duration(&DRAIN_GRACE);
-    // The server counts in seconds.
-    let within = Duration::from_secs(drain_within.as_secs().max(1));
+    let bounds = Bounds {
+        connections: settings.size(&CONNECTIONS),
+        write_deadline: settings.duration(&WRITE_DEADLINE),
+    };
     listener.set_nonblocking(true)?;
-    let server = HttpServer::new(move || {
-        let front = shared.clone();
-        App::new().default_service(web::to(move |request, payload| {
-            exchange::answer(front.clone(), request, payload)
-        }))
-    })
-    .workers(workers)
-    .keep_alive(settings.duration(&KEEP_ALIVE))
-    .client_request_timeout(settings.duration(&HEAD_DEADLINE))
-    .max_connections(settings.size(&CONNECTIONS))
-    .shutdown_timeout(within.as_secs())
-    .tcp_nodelay(true)
-    .disable_signals()
-    .on_connect(move |connection, _| {
-        if let Some(stream) = connection.downcast_ref::<TcpStream>() {
-            cut_idle_readers(stream, write_deadline);
+    let listener = TcpListener::from_std(listener)?;
+    let front = Front::new(runtime.clone(), config, draining.clone());
+    let stopping = CancellationToken::new();
+    let serving = spawn_local_task("http", accept(listener, front.clone(), bounds, stopping.clone()));
+    let _ends_with_the_server = spawn_task("http_tidy", tidy(front, stopping.clone()));
+    let grace = settings.duration(&DRAIN_GRACE);
+    Ok(Server { runtime, draining, stopping, grace, within: drain_within, serving })
+}
+
+/// Accepts connections and serves them, until it is told to stop and the last of them has ended.
+async fn accept(listener: TcpListener, front: Arc<Front>, bounds: Bounds, stopping: CancellationToken) {
+    let settings = front.runtime.core().settings.clone();
+    let app = App::new()
+        .default_service(web::to(move |request, payload| exchange::answer(front.clone(), request, payload)));
+    let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
+    let told = stopping.clone();
+    let service = HttpService::build()
+        .keep_alive(settings.duration(&KEEP_ALIVE))
+        .client_request_timeout(settings.duration(&HEAD_DEADLINE))
+        .tcp_nodelay(true)
+        .graceful_shutdown_signal(move || told.clone().cancelled_owned())
+        .finish(map_config(app, |()| AppConfig::default()))
+        .tcp();
+    let Ok(service) = service.new_service(()).await.map(Rc::new) else {
+        tracing::error!("The front end could not be made");
+        return;
+    };
+    let mut open = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => break,
+            Some(_ended) = open.join_next() => {}
+            accepted = listener.accept(), if open.len() < bounds.connections => match accepted {
+                Ok((stream, _peer)) => {
+                    cut_idle_readers(&stream, bounds.write_deadline);
+                    let service = service.clone();
+                    open.spawn_local(async move {
+                        if poll_fn(|context| service.poll_ready(context)).await.is_ok() {
+                            // What goes wrong with a connection was told to its peer, or its peer has gone.
+                            let _ = service.call(stream).await;
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "A connection could not be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
         }
-    })
-    .listen(listener)?
-    .run();
-    let handle = server.handle();
-    let ended = spawn_task("http", async move {
-        if let Err(error) = server.await {
-            tracing::error!(%error, "The HTTP server ended with an error");
-        }
-    });
-    let tidying = CancellationToken::new();
-    let _ends_with_the_server = spawn_task("http_tidy", tidy(front, tidying.clone()));
-    Ok(Server { runtime, handle, draining, tidying, grace, within, ended })
+    }
+    drop(listener);
+    while open.join_next().await.is_some() {}
 }
 
 /// Lets the kernel cut a connection whose peer takes nothing for so long (`tcp(7)`, `TCP_USER_TIMEOUT`): an answer that
@@ -102,7 +145,7 @@ fn cut_idle_readers(stream: &TcpStream, deadline: Duration) {
 
 /// Forgets now and then what no longer counts.
 async fn tidy(front: Arc<Front>, until: CancellationToken) {
-    while until.run_until_cancelled(tokio::time::sleep(Duration::from_mins(1))).await.is_some() {
+    while until.run_until_cancelled(sleep(Duration::from_mins(1))).await.is_some() {
         front.limiter.tidy();
     }
 }
@@ -111,25 +154,23 @@ impl Server {
     /// Stops: readiness fails and streams end; for the grace each answer closes its connection, so that no client sends
     /// into one that is about to go; then nothing new is accepted, and what is being answered is answered. Who waits for an
     /// execution is told how it stands before connections are closed.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.draining.cancel();
-        tokio::time::sleep(self.grace).await;
-        let mut stopping = std::pin::pin!(self.handle.stop(true));
-        let patience = self.within.saturating_sub(LAST_WORD.min(self.within / 2));
-        if tokio::time::timeout(patience, stopping.as_mut()).await.is_err() {
-            self.runtime.end_waits();
-            stopping.await;
-        }
-        self.tidying.cancel();
-        if let Err(error) = self.ended.await {
+        sleep(self.grace).await;
+        self.stopping.cancel();
+        let last_word = LAST_WORD.min(self.within / 2);
+        let ended = match timeout(self.within.saturating_sub(last_word), &mut self.serving).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                self.runtime.end_waits();
+                match timeout(last_word, &mut self.serving).await {
+                    Ok(ended) => ended,
+                    Err(_) => return self.serving.abort(),
+                }
+            }
+        };
+        if let Err(error) = ended {
             tracing::error!(%error, "The HTTP server did not end well");
         }
-    }
-
-    /// Stops at once; connections are closed.
-    pub async fn abort(self) {
-        self.draining.cancel();
-        self.handle.stop(false).await;
-        self.tidying.cancel();
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::server::{OPERATOR, send, start};
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn null_is_absent_in_what_is_made_and_clears_in_what_is_changed() {
     let server = start().await;
     let made = server.post("/accounts", json!({"owner": "Ada", "metadata": null})).await;
@@ -28,7 +28,7 @@ async fn null_is_absent_in_what_is_made_and_clears_in_what_is_changed() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn an_account_is_created_read_changed_and_listed() {
     let server = start().await;
     let made = server.post("/accounts", json!({"owner": "Ada", "metadata": {"tier": "gold"}})).await;
@@ -75,7 +75,7 @@ async fn an_account_is_created_read_changed_and_listed() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn every_failure_is_a_problem() {
     let server = start().await;
     let account = server.account().await;
@@ -113,7 +113,7 @@ async fn every_failure_is_a_problem() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn a_request_id_is_taken_over_or_made() {
     let server = start().await;
     let told = send(server.bare(Method::GET, "/healthz").header("x-request-id", "trace-1:2")).await;

@@ -59,7 +59,7 @@ impl Asked {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn the_bytes_that_were_signed_are_the_bytes_that_were_sent() {
     let asked = asked().await;
     let now = asked.server.runtime.core().clock.now().timestamp();
@@ -84,7 +84,7 @@ async fn the_bytes_that_were_signed_are_the_bytes_that_were_sent() {
     asked.server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn a_stored_answer_is_told_to_who_can_sign_alone() {
     let asked = asked().await;
     let now = asked.server.runtime.core().clock.now().timestamp();
@@ -102,7 +102,7 @@ async fn a_stored_answer_is_told_to_who_can_sign_alone() {
     asked.server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn who_has_no_token_is_held_to_a_rate() {
     let asked = asked_of(start_with(&[(&CALLBACK_RATE, 2), (&PEER_RATE, 6)], Config::default()).await).await;
     let mut codes = Vec::new();

@@ -36,7 +36,7 @@ fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("none")
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn bodies_over_the_cap_are_refused_before_they_are_read() {
     let server = start_with(&[(&BODY_LIMIT, 4_096)], Config::default()).await;
     let announced = raw(&server, &post("content-length: 1000000000\r\n", "")).await;
@@ -48,7 +48,7 @@ async fn bodies_over_the_cap_are_refused_before_they_are_read() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn deep_doubled_and_encoded_bodies_are_refused() {
     let server = start().await;
     let deep = "[".repeat(100_000);
@@ -74,7 +74,7 @@ async fn deep_doubled_and_encoded_bodies_are_refused() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn two_framings_of_one_body_are_refused() {
     let server = start().await;
     let smuggled = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -100,7 +100,7 @@ async fn two_framings_of_one_body_are_refused() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn large_heads_are_refused() {
     let server = start().await;
     let answer =
@@ -111,7 +111,7 @@ async fn large_heads_are_refused() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn slow_heads_and_slow_bodies_are_let_go() {
     let server = start_with(&[(&HEAD_DEADLINE, 300)], Config::default()).await;
     let began = Instant::now();
@@ -126,7 +126,7 @@ async fn slow_heads_and_slow_bodies_are_let_go() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn who_asks_too_often_is_told_when_to_come_back() {
     let server = start_with(&[(&TOKEN_RATE, 5), (&RATE_BURST, 1)], Config::default()).await;
     let first = server.get("/system/version").await;
@@ -154,7 +154,7 @@ async fn who_asks_too_often_is_told_when_to_come_back() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn readers_that_never_read_hold_no_more_than_their_seats() {
     let server = start_with(&[(&ACCOUNT_STREAMS, 2)], Config::default()).await;
     let account = server.account().await;

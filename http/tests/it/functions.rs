@@ -16,7 +16,7 @@ fn source_of(bytes: usize) -> String {
     format!("{expression}{}", "\n".repeat(bytes - expression.len()))
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn a_source_of_the_size_allowed_fits_whatever_json_makes_of_it() {
     let server = start().await;
     let functions = format!("{}/functions", server.account().await);
@@ -38,7 +38,7 @@ async fn a_source_of_the_size_allowed_fits_whatever_json_makes_of_it() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn the_bodies_of_functions_have_a_limit_of_their_own() {
     let server = start_with(&[(&SOURCE_BODY_LIMIT, 1_024)], Config::default()).await;
     let account = server.account().await;
@@ -53,7 +53,7 @@ async fn made(server: &Running, account: &str, name: &str) -> String {
     format!("{account}/functions/{}", made.json()["id"].as_str().expect("an id"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn an_execution_is_read_under_its_function_and_under_no_other() {
     let server = start().await;
     let account = server.account().await;
@@ -80,7 +80,7 @@ async fn an_execution_is_read_under_its_function_and_under_no_other() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn a_body_that_is_not_wanted_is_told_by_its_fields() {
     let server = start().await;
     let account = server.account().await;

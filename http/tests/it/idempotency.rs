@@ -11,7 +11,7 @@ async fn create(server: &Running, key: &str, owner: &str) -> Answer {
     send(request.json(&json!({"owner": owner}))).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn fifty_equal_requests_at_once_have_one_effect() {
     let server = start().await;
     let answers = join_all((0..50).map(|_| create(&server, "one-key", "Ada"))).await;
@@ -44,7 +44,7 @@ async fn fifty_equal_requests_at_once_have_one_effect() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn a_token_shown_once_is_shown_again_to_a_repeat() {
     let server = start().await;
     let path = format!("{}/tokens", server.account().await);
@@ -58,7 +58,7 @@ async fn a_token_shown_once_is_shown_again_to_a_repeat() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn keys_are_bounded() {
     let server = start().await;
     for key in ["", " ", "a b", &"x".repeat(256)] {
@@ -69,7 +69,7 @@ async fn keys_are_bounded() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn the_answer_to_an_accounts_removal_outlives_it() {
     let server = start().await;
     let account = server.account().await;
@@ -84,7 +84,7 @@ async fn the_answer_to_an_accounts_removal_outlives_it() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn a_refused_request_stays_refused_and_a_corrected_one_may_have_its_key() {
     let server = start().await;
     let account = server.account().await;

@@ -14,7 +14,7 @@ fn named<'a>(told: &'a Value, name: &str) -> &'a Value {
     items.iter().find(|limit| limit["name"] == name).unwrap_or_else(|| panic!("{name} is among {told}"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn the_rates_that_hold_for_an_account_are_told_with_their_use() {
     let server =
         start_with(&[(&TOKEN_RATE, 1), (&ACCOUNT_RATE, 1), (&RATE_BURST, 600)], Config::default()).await;
@@ -47,7 +47,7 @@ async fn the_rates_that_hold_for_an_account_are_told_with_their_use() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn what_is_queued_and_runs_stands_against_its_limit() {
     let server = start().await;
     let account = server.account().await;
@@ -81,7 +81,7 @@ async fn walk(server: &Running, path: &str) -> Vec<Value> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn short_lists_have_the_form_of_all_lists() {
     let server = start().await;
     let account = server.account().await;

@@ -219,7 +219,7 @@ fn told(answer: &Answer) -> (u16, Value) {
     (answer.status.as_u16(), problem)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn no_operation_answers_who_has_no_good_token() {
     let stage = Stage::set().await;
     let revoked =
@@ -245,7 +245,7 @@ async fn no_operation_answers_who_has_no_good_token() {
     stage.server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn anothers_account_is_told_as_a_missing_one() {
     let stage = Stage::set().await;
     let token = stage.server.token(&stage.own, &["read", "run", "write", "admin"]).await;
@@ -259,7 +259,7 @@ async fn anothers_account_is_told_as_a_missing_one() {
     stage.server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn a_token_does_what_its_scopes_cover_and_nothing_else() {
     let stage = Stage::set().await;
     let all = [Scope::Read, Scope::Run, Scope::Write, Scope::Admin];
@@ -281,7 +281,7 @@ async fn a_token_does_what_its_scopes_cover_and_nothing_else() {
     stage.server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn what_is_at_another_version_is_left_alone() {
     let stage = Stage::set().await;
     for operation in
@@ -295,7 +295,7 @@ async fn what_is_at_another_version_is_left_alone() {
     stage.server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn anothers_thing_is_told_as_a_missing_one() {
     let stage = Stage::set().await;
     let token = stage.server.token(&stage.own, &["read", "run", "write", "admin"]).await;

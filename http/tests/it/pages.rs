@@ -5,7 +5,7 @@ use sl_http::Config;
 
 use crate::server::{OPERATOR, send, start, start_with};
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn the_viewer_of_the_document_runs_no_inline_script_and_loads_nothing_from_elsewhere() {
     let server = start().await;
     let page = send(server.bare(Method::GET, "/docs")).await;
@@ -28,7 +28,7 @@ async fn the_viewer_of_the_document_runs_no_inline_script_and_loads_nothing_from
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn the_codes_of_problems_are_explained_where_problems_say() {
     let server = start().await;
     let kind = server.get("/accounts/x").await.json()["type"].as_str().expect("a type").to_owned();
@@ -39,7 +39,7 @@ async fn the_codes_of_problems_are_explained_where_problems_say() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn what_is_not_there_is_no_page_for_a_program() {
     let server = start().await;
     for path in ["/accountss", "/v1/accounts", "/healthz/x", "/docs/nope", "/docs/a/b"] {
@@ -57,7 +57,7 @@ async fn what_is_not_there_is_no_page_for_a_program() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn every_answer_carries_what_keeps_browsers_honest() {
     let server = start().await;
     for path in ["/healthz", "/accounts", "/nowhere", "/docs"] {
@@ -71,7 +71,7 @@ async fn every_answer_carries_what_keeps_browsers_honest() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn other_origins_are_let_in_by_name_only() {
     let config = Config { origins: vec!["https://app.example".to_owned()], ..Config::default() };
     let server = start_with(&[], config).await;
@@ -89,7 +89,7 @@ async fn other_origins_are_let_in_by_name_only() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn metrics_count_by_operation() {
     let server = start().await;
     server.get("/system/version").await;

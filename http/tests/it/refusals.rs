@@ -27,7 +27,7 @@ impl Try<'_> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn each_refused_change_is_told_once() {
     let server = start().await;
     let account = server.account().await;
@@ -74,7 +74,7 @@ async fn each_refused_change_is_told_once() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn a_refusal_stands_where_whoever_was_refused_belongs() {
     let server = start().await;
     let (own, foreign) = (server.account().await, server.account().await);
@@ -92,7 +92,7 @@ async fn a_refusal_stands_where_whoever_was_refused_belongs() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn only_who_names_a_refusal_hears_of_it() {
     let server = start().await;
     let account = server.account().await;
@@ -127,7 +127,7 @@ async fn only_who_names_a_refusal_hears_of_it() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn executions_and_the_secrets_they_read_tell_where_they_were_asked_for() {
     let server = start().await;
     let account = server.account().await;

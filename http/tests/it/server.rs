@@ -65,7 +65,7 @@ pub async fn start_with(settings: &[(&Setting, u64)], config: Config) -> Running
     let draining = CancellationToken::new();
     let server = serve(Service {
         runtime: runtime.clone(),
-        config: Config { operators: vec![Operator::new("tests", OPERATOR)], workers: Some(2), ..config },
+        config: Config { operators: vec![Operator::new("tests", OPERATOR)], ..config },
         listener,
         draining: draining.clone(),
         drain_within: Duration::from_secs(5),

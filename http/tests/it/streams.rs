@@ -59,7 +59,7 @@ async fn tokens(server: &Running, account: &str, names: &[&str]) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn events_come_live_and_from_where_one_left_off() {
     let server = start().await;
     let (account, other) = (server.account().await, server.account().await);
@@ -92,7 +92,7 @@ async fn events_come_live_and_from_where_one_left_off() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn streams_end_cleanly_when_the_daemon_drains() {
     let server = start().await;
     let account = server.account().await;
@@ -107,7 +107,7 @@ async fn streams_end_cleanly_when_the_daemon_drains() {
     timeout(Duration::from_secs(5), server.stop()).await.expect("no stream holds the server back");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "local")]
 async fn a_revoked_tokens_streams_end() {
     let server = start().await;
     let account = server.account().await;
