@@ -16,6 +16,7 @@ use super::{Missed, Pause, PauseScope, Ruling, Target, actions::SERVICE};
 use crate::{
     action::{Action, Tenant},
     patch::or_usual,
+    schedule::walk,
     together,
 };
 
@@ -47,9 +48,10 @@ const COUNTED: usize = 1_000_000;
 
 impl Ruling {
     /// What becomes of the slots of one schedule, of which `most` run at most.
-    pub(crate) fn counted(self, slots: impl Iterator<Item = DateTime<Utc>>, most: u64) -> Resumed {
+    pub(crate) async fn counted(self, slots: impl Iterator<Item = DateTime<Utc>>, most: u64) -> Resumed {
         let within = slots.take_while(|slot| *slot <= self.until).filter(|slot| self.covers(*slot));
-        let all = within.take(COUNTED).count() as u64;
+        let mut all = 0;
+        walk(within.take(COUNTED), |_| all += 1).await;
         let kept = match self.missed {
             Missed::Drop => 0,
             Missed::Latest => all.min(most).min(1),

@@ -185,9 +185,38 @@ impl Timetable {
         next.filter(|next| *next <= after + HORIZON)
     }
 
+    /// The last instant after one and not after another. The instants between are not walked: it takes as many steps as
+    /// their distance in seconds has digits.
+    #[must_use]
+    pub fn latest(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let within = |after| self.next(after).filter(|next| *next <= until);
+        let (mut latest, mut end) = (within(after)?, until);
+        loop {
+            let middle = whole_second(latest + (end - latest) / 2);
+            match within(middle) {
+                Some(later) => latest = later,
+                None if middle > latest => end = middle,
+                None => return Some(latest),
+            }
+        }
+    }
+
     /// The instants after another, in order.
     pub fn after(&self, after: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> + '_ {
         std::iter::successors(self.next(after), |last| self.next(*last))
+    }
+}
+
+/// So many instants are walked before others have their turn.
+const STRIDE: usize = 500;
+
+/// Walks instants. Years of seconds may have come due at once, so others have their turn now and then.
+pub(crate) async fn walk(instants: impl Iterator<Item = DateTime<Utc>>, mut each: impl FnMut(DateTime<Utc>)) {
+    for (place, instant) in instants.enumerate() {
+        if place % STRIDE == STRIDE - 1 {
+            tokio::task::yield_now().await;
+        }
+        each(instant);
     }
 }
 

@@ -330,6 +330,20 @@ proptest! {
     }
 
     #[test]
+    fn the_latest_instant_is_found_as_by_walking(
+        fields in any_fields(),
+        zone in select(vec!["UTC", "America/New_York", "Australia/Lord_Howe"]),
+        from in 0_i64..400 * 86_400,
+        seconds in 0_i64..40 * 86_400,
+    ) {
+        let table = table(&fields.join(" "), zone, Gap::Shift, Fold::Both);
+        let after = instant("2026-01-01T00:00:00Z") + TimeDelta::seconds(from);
+        let until = after + TimeDelta::seconds(seconds);
+        let walked = table.after(after).take_while(|slot| *slot <= until).last();
+        prop_assert_eq!(table.latest(after, until), walked, "{:?} in {}", fields, zone);
+    }
+
+    #[test]
     fn no_text_panics(text in "\\PC{0,40}", fields in "[0-9*/,a-zA-Z@ ?-]{0,40}") {
         for text in [text, fields] {
             if let Ok(schedule) = Schedule::read(&text) {

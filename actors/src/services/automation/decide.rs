@@ -54,7 +54,7 @@ pub(super) async fn step(core: &Arc<Core>, work: &Work, most: usize) -> Result<S
         plan
     } else {
         let due = desk.due(&timetable, desk.now);
-        Plan::make(due, &desk.job, desk.found(), bounds)
+        Plan::make(due, &desk.job, desk.found(), bounds).await
     };
     desk.held_until = plan.held_until;
     let mut slots: Vec<DateTime<Utc>> = desk.due(&timetable, plan.as_of).take(most + 1).collect();
@@ -99,12 +99,12 @@ impl Desk<'_> {
     }
 
     /// What becomes of the slots of a pause by the word of its resume.
-    pub fn counted(&self, ruling: Ruling) -> Result<Resumed, Fault> {
+    pub async fn counted(&self, ruling: Ruling) -> Result<Resumed, Fault> {
         let Some(timetable) = self.job.timetable()?.filter(|_| self.job.enabled) else {
             return Ok(Resumed::default());
         };
         let most = self.bounds().limit as u64;
-        Ok(ruling.counted(rules::undecided(&self.job, &timetable, &self.state), most))
+        Ok(ruling.counted(rules::undecided(&self.job, &timetable, &self.state), most).await)
     }
 
     /// Slots whose rows would be removed at once for their age are not written.

@@ -106,7 +106,7 @@ pub(super) fn never_given_up(core: &Core) -> RetryPolicy {
 
 async fn rule(core: &Arc<Core>, job: Key, ruling: Ruling) -> Result<Resumed, Fault> {
     let Some(mut desk) = Desk::quick(core, job.account, job.id).await? else { return Ok(Resumed::default()) };
-    let counted = desk.counted(ruling)?;
+    let counted = desk.counted(ruling).await?;
     desk.state.ruling = Some(ruling);
     core.store.commit(desk.close()).await?;
     Ok(counted)

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     pause::{Missed, Ruling},
-    schedule::Timetable,
+    schedule::{Timetable, walk},
 };
 
 /// How late a slot may be and still be on time, how old it may be and still be caught up on, how many are, and how many
@@ -72,7 +72,12 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Plans for the due slots, in order.
-    pub fn make(slots: impl Iterator<Item = DateTime<Utc>>, job: &Job, found: Found, bounds: Bounds) -> Self {
+    pub async fn make(
+        slots: impl Iterator<Item = DateTime<Utc>>,
+        job: &Job,
+        found: Found,
+        bounds: Bounds,
+    ) -> Self {
         let Found { now, ruling, held_until, busy } = found;
         let mut plan = Self { as_of: now, held_until, ..Self::default() };
         let window = TimeDelta::from_std(bounds.window).unwrap_or(TimeDelta::MAX / 2);
@@ -80,7 +85,7 @@ impl Plan {
         let (late_most, paused_most) = (catch_up_limit(job.catch_up, bounds), ruling_limit(ruling, bounds));
         // What finds an earlier run going on is the overlap's to decide.
         let on_time_most = if busy { usize::MAX } else { room(job.overlap, bounds.buffer) };
-        for slot in slots {
+        walk(slots, |slot| {
             let is_late = if ruling.is_some_and(|ruling| ruling.covers(slot)) {
                 push(&mut paused, slot, paused_most);
                 None
@@ -92,7 +97,8 @@ impl Plan {
             if let Some(slot) = is_late.filter(|slot| now - *slot <= window) {
                 push(&mut late, slot, late_most);
             }
-        }
+        })
+        .await;
         let latest_is_on_time = !on_time.is_empty() && job.catch_up == CatchUp::Latest;
         plan.late_from = late.front().copied().filter(|_| !latest_is_on_time);
         plan.paused_from = paused.front().copied();

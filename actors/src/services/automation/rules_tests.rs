@@ -46,8 +46,13 @@ fn fates_of(job: &Job, found: Found, limit: usize) -> Vec<Fate> {
     let timetable = job.timetable().unwrap().unwrap();
     let state = JobState::new(job.head, at(0));
     let due = || undecided(job, &timetable, &state).take_while(|slot| *slot <= found.now);
-    let plan = Plan::make(due(), job, found, bounds(limit));
+    let plan = planned(due(), job, found, limit);
     due().map(|slot| plan.fate(slot, job, found.ruling, bounds(limit))).collect()
+}
+
+fn planned(due: impl Iterator<Item = DateTime<Utc>>, job: &Job, found: Found, limit: usize) -> Plan {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(Plan::make(due, job, found, bounds(limit)))
 }
 
 fn count(fates: &[Fate], fate: Fate) -> usize {
@@ -206,7 +211,7 @@ proptest! {
         let at_once = fates(&job, ruling, limit, late);
         let mut state = JobState::new(job.head, at(0));
         let all: Vec<_> = undecided(&job, &timetable, &state).take_while(|slot| *slot <= now).collect();
-        let plan = Plan::make(all.iter().copied(), &job, seen(late, ruling), bounds(limit));
+        let plan = planned(all.iter().copied(), &job, seen(late, ruling), limit);
         let mut stepped = Vec::new();
         loop {
             let step: Vec<_> =

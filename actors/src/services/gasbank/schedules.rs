@@ -246,7 +246,7 @@ impl Duty for Scheduler {
             let slots = std::iter::successors(found.slot_after(&timetable, found.decided), |last| {
                 found.slot_after(&timetable, *last)
             });
-            let counted = ruling.counted(slots, u64::MAX);
+            let counted = ruling.counted(slots, u64::MAX).await;
             found.dropped_until = found.dropped_by(ruling)?;
             let mut batch = Batch::new();
             batch.replace(&mut found, core.clock.now());
@@ -263,9 +263,8 @@ impl GasSchedule {
             Missed::All => None,
             Missed::Drop => Some(ruling.until),
             Missed::Latest => {
-                let timetable = self.timetable()?;
-                let due = timetable.after(self.decided).take_while(|slot| *slot <= ruling.until);
-                due.last().map(|latest| latest - TimeDelta::microseconds(1))
+                let latest = self.timetable()?.latest(self.decided, ruling.until);
+                latest.map(|latest| latest - TimeDelta::microseconds(1))
             }
         })
     }

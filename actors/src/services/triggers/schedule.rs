@@ -96,7 +96,7 @@ impl Duty for Schedules {
             let (Some(mut state), Some(trigger)) = found else { return Ok(Resumed::default()) };
             let timetable = config::timetable(&trigger)?;
             // Of several slots the latest fires.
-            let counted = ruling.counted(timetable.after(state.decided), 1);
+            let counted = ruling.counted(timetable.after(state.decided), 1).await;
             state.dropped_until = (ruling.missed == Missed::Drop).then_some(ruling.until);
             let mut batch = Batch::new();
             batch.replace(&mut state, core.clock.now());
@@ -121,9 +121,8 @@ async fn decide(core: &Core, work: &Work) -> Result<(Option<DateTime<Utc>>, Batc
     let (now, timetable) = (core.clock.now(), config::timetable(&trigger)?);
     let oldest = TimeDelta::from_std(account.settings(&core.settings).duration(&CATCH_UP));
     let from = state.decided.max(now - oldest.unwrap_or(TimeDelta::hours(1)));
-    let due = timetable.after(from).take_while(|slot| *slot <= now);
-    let latest = due.filter(|slot| state.dropped_until.is_none_or(|until| *slot > until)).last();
-    if let Some(slot) = latest {
+    let latest = timetable.latest(from, now);
+    if let Some(slot) = latest.filter(|slot| state.dropped_until.is_none_or(|until| *slot > until)) {
         let given = vec![("scheduled_for", json!(slot))];
         let mut delivery = Delivery::new(core, &trigger, Cause::Cron, given);
         delivery.source = Some(format!("slot/{}", slot.timestamp()));
