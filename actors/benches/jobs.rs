@@ -40,7 +40,7 @@ const ACCOUNTS: usize = 100;
 /// So many jobs are written in one batch.
 const BATCH: usize = 500;
 
-#[tokio::main]
+#[tokio::main(flavor = "local")]
 async fn main() {
     ground::as_the_daemon();
     let mut numbers = ground::numbers();

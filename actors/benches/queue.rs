@@ -49,7 +49,7 @@ const WORKERS: Setting =
     Setting::count("bench.workers", 256, 1, 1_024, "How many no-op items are performed at once.");
 const DUTY: &str = "bench";
 
-#[tokio::main]
+#[tokio::main(flavor = "local")]
 async fn main() {
     ground::as_the_daemon();
     let mut numbers = ground::numbers();

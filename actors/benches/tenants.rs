@@ -23,7 +23,7 @@ use sl_actors::{Action, Fault, Order, Tenant, caller::Caller};
 
 use ground::{Must, account, ask, resident, row};
 
-#[tokio::main]
+#[tokio::main(flavor = "local")]
 async fn main() {
     ground::as_the_daemon();
     let mut numbers = ground::numbers();

@@ -33,7 +33,7 @@ use uuid::Uuid;
 /// So many clients transfer at once, each from and to accounts of its own.
 const CLIENTS: usize = 64;
 
-#[tokio::main]
+#[tokio::main(flavor = "local")]
 async fn main() {
     ground::as_the_daemon();
     let mut numbers = ground::numbers();

@@ -80,7 +80,7 @@ pub const CONNECTIONS: Setting = Setting::count(
     10_000,
     1,
     1_000_000,
-    "How many connections one worker of the front end holds; more wait in the kernel's queue.",
+    "How many connections the daemon holds; more wait in the kernel's queue.",
 );
 /// How many requests a token has in a second.
 pub const TOKEN_RATE: Setting = Setting::rate(

@@ -32,7 +32,7 @@ use sl_store::{
 use tokio_postgres::NoTls;
 use uuid::Uuid;
 
-#[tokio::main]
+#[tokio::main(flavor = "local")]
 async fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
     let rounds = numbers.next().unwrap_or(5);
