@@ -2,10 +2,10 @@
 
 use std::{future::Future, marker::PhantomData};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sl_store::{Batch, Code, Entity, EventQuery, Fault, Filter, Position, Query};
+use sl_store::{Batch, Code, Entity, Fault, Filter, Query};
 use uuid::Uuid;
 
 use crate::{
@@ -118,26 +118,6 @@ pub async fn create<R: Resource>(new: R::New, tenant: &Tenant, batch: &mut Batch
     }
     batch.event(tenant.event(R::SERVICE, R::LIFE.created, made.head().id, made.told()));
     Ok(made)
-}
-
-/// What was made so long before an event came before it in the log, whatever the clocks of daemons say.
-const LONG: TimeDelta = TimeDelta::hours(1);
-
-/// Where in the log one was made, for what hears events from then on; the beginning where that was long before `at`,
-/// when the first of these events happened.
-pub(crate) async fn made<R: Resource>(core: &Core, one: &R, at: DateTime<Utc>) -> Result<Position, Fault> {
-    let head = one.head();
-    if at - head.created_at > LONG {
-        return Ok(Position::default());
-    }
-    let query = EventQuery {
-        account: Some(head.account_id),
-        kind: Some(R::LIFE.created.to_owned()),
-        subject: Some(head.id),
-        limit: 1,
-        ..EventQuery::default()
-    };
-    Ok(core.store.events(query).await?.first().map(|event| event.position).unwrap_or_default())
 }
 
 /// Reads one.

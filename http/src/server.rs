@@ -63,36 +63,26 @@ pub struct Server {
     serving: JoinHandle<()>,
 }
 
-/// How connections are held.
-struct Bounds {
-    connections: usize,
-    write_deadline: Duration,
-}
-
 /// Starts serving; called on the runtime's own thread.
 ///
 /// # Errors
 /// Where the listener cannot be used.
 pub fn serve(service: Service) -> io::Result<Server> {
     let Service { runtime, config, listener, draining, drain_within } = service;
-    let settings = runtime.core().settings.clone();
-    let bounds = Bounds {
-        connections: settings.size(&CONNECTIONS),
-        write_deadline: settings.duration(&WRITE_DEADLINE),
-    };
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     let front = Front::new(runtime.clone(), config, draining.clone());
     let stopping = CancellationToken::new();
-    let serving = spawn_local_task("http", accept(listener, front.clone(), bounds, stopping.clone()));
+    let serving = spawn_local_task("http", accept(listener, front.clone(), stopping.clone()));
     let _ends_with_the_server = spawn_task("http_tidy", tidy(front, stopping.clone()));
-    let grace = settings.duration(&DRAIN_GRACE);
+    let grace = runtime.core().settings.duration(&DRAIN_GRACE);
     Ok(Server { runtime, draining, stopping, grace, within: drain_within, serving })
 }
 
 /// Accepts connections and serves them, until it is told to stop and the last of them has ended.
-async fn accept(listener: TcpListener, front: Arc<Front>, bounds: Bounds, stopping: CancellationToken) {
+async fn accept(listener: TcpListener, front: Arc<Front>, stopping: CancellationToken) {
     let settings = front.runtime.core().settings.clone();
+    let (most, write_deadline) = (settings.size(&CONNECTIONS), settings.duration(&WRITE_DEADLINE));
     let app = App::new()
         .default_service(web::to(move |request, payload| exchange::answer(front.clone(), request, payload)));
     let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
@@ -113,9 +103,9 @@ async fn accept(listener: TcpListener, front: Arc<Front>, bounds: Bounds, stoppi
         tokio::select! {
             () = stopping.cancelled() => break,
             Some(_ended) = open.join_next() => {}
-            accepted = listener.accept(), if open.len() < bounds.connections => match accepted {
+            accepted = listener.accept(), if open.len() < most => match accepted {
                 Ok((stream, _peer)) => {
-                    cut_idle_readers(&stream, bounds.write_deadline);
+                    cut_idle_readers(&stream, write_deadline);
                     let service = service.clone();
                     open.spawn_local(async move {
                         if poll_fn(|context| service.poll_ready(context)).await.is_ok() {

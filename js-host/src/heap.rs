@@ -23,6 +23,11 @@ pub fn take_peak(isolate: &mut v8::OwnedIsolate) -> u64 {
     PEAK.swap(0, Relaxed).max(now)
 }
 
+/// The same of a run that is not asked in order, because its process ends with it: what collections have seen.
+pub fn peak() -> u64 {
+    PEAK.load(Relaxed)
+}
+
 /// What is used of the heap, in bytes. V8's statistics of the whole heap say the same, and walk every context for it that
 /// has not been collected.
 fn used(isolate: &mut v8::Isolate) -> u64 {

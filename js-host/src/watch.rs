@@ -1,7 +1,7 @@
 //! Whoever runs tenant code is watched from a second thread: CPU time, time, resident memory, cancelling. What goes
 //! too far is told to stop; what does not stop is answered for, and the process ends.
 
-use crate::{exit, link::Link, place};
+use crate::{exit, heap, link::Link, place};
 use sl_js_protocol::{Done, Ending, Frame, LimitHit, LimitKind, RunId, RunLimits, ToDaemon, ToHost, Usage};
 use std::{
     fs::File,
@@ -192,7 +192,7 @@ fn last_words(armed: &Armed, verdict: Verdict, cpu_now: Duration) -> Done {
         run: armed.run,
         ending: verdict.ending(Vec::new()),
         actions: Vec::new(),
-        usage: Usage { cpu, wall: armed.begun.elapsed(), ..Usage::default() },
+        usage: Usage { cpu, wall: armed.begun.elapsed(), heap_peak_bytes: heap::peak(), ..Usage::default() },
         leaving: true,
     }
 }

@@ -89,7 +89,7 @@ pub struct Report {
     pub cpu: Duration,
     /// Time in the host, as seen from here.
     pub wall: Duration,
-    /// Peak of the JavaScript heap as the host tells it; zero where the host died.
+    /// Peak of the JavaScript heap as the host tells it; zero where it died without a word.
     pub heap_peak_bytes: u64,
 }
 

@@ -7,14 +7,15 @@
 
 use std::collections::BTreeMap;
 
-use sl_store::{Entity, Event, Fault, Query, SYSTEM};
+use chrono::{DateTime, TimeDelta, Utc};
+use sl_store::{Entity, Event, EventQuery, Fault, Position, Query, SYSTEM};
 use uuid::Uuid;
 
 use super::{
     ALL, Service,
     control::{REFUSED, REQUEST},
 };
-use crate::Core;
+use crate::{Core, resource::Resource};
 
 /// The column that is true where something listens and names public kinds.
 pub(crate) const LISTENS_PUBLIC: &str = "listens_public";
@@ -50,12 +51,51 @@ pub(crate) fn is_named(pattern: &str, event: &Event) -> bool {
     kind && asked_for && (event.account != SYSTEM || publisher(pattern).is_some())
 }
 
-/// Everything that listens and may hear one of the events, each with those that it may: the events of its account and,
-/// where it names public kinds, those of the system, in their order. `passes` leaves events out.
+/// Everything that hears one of the events, each with those that it wants, in their order: events of its account and,
+/// where it names public kinds, of the system, that happened since it was made. `passes` leaves events out.
 ///
 /// # Errors
 /// As [`sl_store::Store::list`].
-pub(crate) async fn listeners<'a, E: Entity>(
+pub(crate) async fn listeners<'a, R: Resource>(
+    core: &Core,
+    events: &'a [Event],
+    passes: impl Fn(&Event) -> bool,
+    wants: impl Fn(&R, &Event) -> bool,
+) -> Result<Vec<(R, Vec<&'a Event>)>, Fault> {
+    let mut listeners = Vec::new();
+    for (one, mut events) in in_reach::<R>(core, events, passes).await? {
+        events.retain(|event| wants(&one, event));
+        let Some(first) = events.first() else { continue };
+        let made = made(core, &one, first.at).await?;
+        events.retain(|event| event.position > made);
+        if !events.is_empty() {
+            listeners.push((one, events));
+        }
+    }
+    Ok(listeners)
+}
+
+/// What was made so long before an event came before it in the log, whatever the clocks of daemons say.
+const LONG: TimeDelta = TimeDelta::hours(1);
+
+/// Where in the log one was made; the beginning where that was long before `at`.
+async fn made<R: Resource>(core: &Core, one: &R, at: DateTime<Utc>) -> Result<Position, Fault> {
+    let head = one.head();
+    if at - head.created_at > LONG {
+        return Ok(Position::default());
+    }
+    let query = EventQuery {
+        account: Some(head.account_id),
+        kind: Some(R::LIFE.created.to_owned()),
+        subject: Some(head.id),
+        limit: 1,
+        ..EventQuery::default()
+    };
+    Ok(core.store.events(query).await?.first().map(|event| event.position).unwrap_or_default())
+}
+
+/// Everything that listens and may hear one of the events, each with those that it may.
+async fn in_reach<'a, E: Entity>(
     core: &Core,
     events: &'a [Event],
     passes: impl Fn(&Event) -> bool,

@@ -8,14 +8,18 @@ use sl_actors::{
     Code, Core, Fault, SYSTEM,
     resource::Create,
     services::{
+        automation::{Job, Run},
         control::{EventReader, ReaderPosition},
         webhooks::{ListWebhookDeliveries, NewWebhook, Webhook, WebhookDeliveryFilters},
     },
 };
-use sl_store::{Batch, Entity as _, Event, NewEvent};
+use sl_store::{Batch, Entity as _, Event, NewEvent, Query};
 use uuid::Uuid;
 
-use crate::world::{self, Ground, World, on_both, until};
+use crate::{
+    automation::stand::function,
+    world::{self, Ground, World, on_both, until},
+};
 
 on_both! {
     an_event_is_passed_over_by_those_alone_who_cannot_take_it
@@ -136,6 +140,9 @@ async fn what_happened_before_it_was_made_is_not_told_however_late_it_is_read() 
     world.pass(Duration::from_secs(1));
     let new = serde_json::from_value(json!({"url": "https://receiver.example/x", "kinds": ["probe.*"]}));
     let webhook = world.act(account, Create::<Webhook>(new.unwrap())).await.unwrap().id;
+    let function = function(world.core(), account).await;
+    let new = json!({"name": "hears", "function_id": function, "on": {"kind": "probe.*"}});
+    world.act(account, Create::<Job>(serde_json::from_value(new).unwrap())).await.unwrap();
     append(&world, account, "probe.after").await;
     world.pass(Duration::from_hours(3));
     let late = world::start(world.ground.parts().await, Some(vec![Arc::new(reader())])).await;
@@ -150,5 +157,8 @@ async fn what_happened_before_it_was_made_is_not_told_however_late_it_is_read() 
     };
     until("what came after is told", async || deliveries().await.contains(&"probe.after".to_owned())).await;
     assert_eq!(deliveries().await, ["probe.after"]);
+    let runs: Vec<Run> = world.core().store.list(Query::of(account)).await.unwrap();
+    let heard: Vec<_> = runs.iter().map(|run| &run.params["event"]["kind"]).collect();
+    assert_eq!(heard, ["probe.after"]);
     late.drain(Duration::from_secs(5)).await;
 }

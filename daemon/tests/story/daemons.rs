@@ -11,14 +11,14 @@ use sl_actors::{
 };
 use sl_store::testing::postgres::Database;
 
-use crate::world::{World, function, on_threads, text, until};
+use crate::world::{World, function, on_one_thread, text, until};
 
 /// Sooner than the run would end by itself.
 const SOON: Duration = Duration::from_secs(8);
 
 #[test]
 fn what_one_daemon_takes_the_other_shows() {
-    on_threads(async {
+    on_one_thread(async {
         let one = World::on_postgres().await;
         let other = one.beside().await;
         let account = one.account().await;
@@ -35,7 +35,7 @@ fn what_one_daemon_takes_the_other_shows() {
 
 #[test]
 fn a_revoked_token_is_refused_by_both_within_a_moment() {
-    on_threads(async {
+    on_one_thread(async {
         let one = World::on_postgres().await;
         let other = one.beside().await;
         let account = one.account().await;
@@ -52,7 +52,7 @@ fn a_revoked_token_is_refused_by_both_within_a_moment() {
 
 #[test]
 fn what_is_cancelled_at_one_daemon_stops_at_the_other() {
-    on_threads(async {
+    on_one_thread(async {
         // It does not wait for its lease to be prolonged.
         let limits =
             Settings::default().with(&LEASE, 600_000, Source::Flag).with(&HEARTBEAT, 200_000, Source::Flag);
@@ -76,7 +76,7 @@ fn what_is_cancelled_at_one_daemon_stops_at_the_other() {
 
 #[test]
 fn changes_at_two_daemons_all_happen_or_meet_another_version() {
-    on_threads(async {
+    on_one_thread(async {
         let one = World::on_postgres().await;
         let other = one.beside().await;
         let account = one.account().await;
@@ -107,7 +107,7 @@ fn changes_at_two_daemons_all_happen_or_meet_another_version() {
 
 #[test]
 fn equal_removals_at_two_daemons_are_answered_alike() {
-    on_threads(async {
+    on_one_thread(async {
         let one = World::on_postgres().await;
         let other = one.beside().await;
         let account = one.account().await;
@@ -135,7 +135,7 @@ fn equal_removals_at_two_daemons_are_answered_alike() {
 
 #[test]
 fn one_key_has_one_effect_whichever_daemon_is_asked() {
-    on_threads(async {
+    on_one_thread(async {
         let one = World::on_postgres().await;
         let other = one.beside().await;
         let body = json!({"owner": "shared"});

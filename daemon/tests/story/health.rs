@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use sl_actors::settings::Settings;
 
-use crate::world::{World, each_store, function, on_threads};
+use crate::world::{World, each_store, function, on_one_thread};
 
 #[test]
 fn health_is_open_and_everything_else_is_not() {
@@ -67,7 +67,7 @@ fn a_request_keeps_its_id() {
 
 #[test]
 fn a_drained_daemon_is_gone() {
-    on_threads(async {
+    on_one_thread(async {
         let world = World::start(None, &Settings::default()).await;
         let client = world.client.clone();
         client.get("/readyz").await.expect(200);

@@ -15,7 +15,7 @@ use sl_store::testing::postgres::Database;
 use crate::world::{
     World, function,
     node::{CONTRACT, Node},
-    on_threads, text, until,
+    on_one_thread, text, until,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,7 +24,7 @@ const ECHO: &str = "(params) => params.event.data";
 /// Tells a story on both stores, with a chain of one block.
 fn each_store(story: impl AsyncFn(&World, &Node)) {
     let limits = Settings::default().with(&POLL, 50, Source::Flag);
-    on_threads(async {
+    on_one_thread(async {
         for database in [None, Some(Arc::new(Database::fresh().await))] {
             let node = Node::start(1, Duration::ZERO);
             let peers = Peers { neo_rpc: Some(Peer { url: node.url(), key: None }), ..Peers::default() };

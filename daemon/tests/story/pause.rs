@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::world::{World, each_store, function, on_threads, text, until};
+use crate::world::{World, each_store, function, on_one_thread, text, until};
 
 /// Pauses the duty that runs executions.
 async fn pause(world: &World) {
@@ -48,7 +48,7 @@ fn what_is_paused_waits_says_why_and_goes_on() {
 
 #[test]
 fn a_pause_outlives_the_daemon() {
-    on_threads(async {
+    on_one_thread(async {
         let world = World::on_postgres().await;
         let account = world.account().await;
         let path = function(&world.client, &account, "waits", "() => 1").await;

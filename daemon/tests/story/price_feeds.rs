@@ -11,7 +11,7 @@ use std::{
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::{account, each_store, function, on_threads, process::Daemon, text, until};
+use crate::world::{account, each_store, function, on_one_thread, process::Daemon, text, until};
 
 #[test]
 fn a_feed_is_answered_as_it_was_written() {
@@ -197,7 +197,7 @@ fn price_service(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
 
 #[test]
 fn the_operators_price_service_may_be_private_and_is_asked_as_before() {
-    on_threads(async {
+    on_one_thread(async {
         let (address, heard) = price_service(r#"{"price": 17.125, "source": "exchange"}"#);
         let url = format!("http://{address}/price");
         let daemon =

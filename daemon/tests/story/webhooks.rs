@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use sl_store::testing::postgres::Database;
 
-use crate::world::{KEY, account, client::Client, on_threads, process::Daemon, text, until};
+use crate::world::{KEY, account, client::Client, on_one_thread, process::Daemon, text, until};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -106,7 +106,7 @@ impl Receiver {
 
 /// Tells a story in memory and on PostgreSQL, beside a receiver that may be reached although it is private.
 fn each_daemon(story: impl AsyncFn(&Client, &Receiver)) {
-    on_threads(async {
+    on_one_thread(async {
         let database = Database::fresh().await;
         let dsn = database.dsn();
         for store in [None, Some(("DATABASE_URL", dsn.as_str()))] {

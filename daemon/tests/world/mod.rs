@@ -24,6 +24,7 @@ use sl_daemon::{
     settings::{Config, Mode, OperatorToken},
 };
 use sl_store::{OsChance, testing::postgres::Database};
+use tokio::runtime::{Builder, LocalOptions};
 
 pub use self::client::{Client, text};
 
@@ -60,7 +61,7 @@ pub fn each_store(story: impl AsyncFn(&World)) {
 
 /// The same with numbers other than the defaults.
 pub fn each_store_with(limits: &Settings, story: &impl AsyncFn(&World)) {
-    on_threads(async {
+    on_one_thread(async {
         eprintln!("in memory");
         let world = World::start(None, limits).await;
         story(&world).await;
@@ -72,10 +73,16 @@ pub fn each_store_with(limits: &Settings, story: &impl AsyncFn(&World)) {
     });
 }
 
-/// Runs a test on threads like the daemon's.
+/// Runs a test on threads of its own: its daemons are processes, and it may block.
 pub fn on_threads(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("threads").block_on(test);
+}
+
+/// Runs a test together with its daemons, on one thread like theirs.
+pub fn on_one_thread(test: impl Future<Output = ()>) {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    runtime.expect("a runtime").block_on(test);
 }
 
 impl World {

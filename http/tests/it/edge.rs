@@ -6,7 +6,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use sl_http::{
     Config,
-    settings::{ACCOUNT_STREAMS, BODY_DEADLINE, BODY_LIMIT, HEAD_DEADLINE, RATE_BURST, TOKEN_RATE},
+    settings::{
+        ACCOUNT_STREAMS, BODY_DEADLINE, BODY_LIMIT, CONNECTIONS, HEAD_DEADLINE, RATE_BURST, TOKEN_RATE,
+    },
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -151,6 +153,33 @@ async fn who_asks_too_often_is_told_when_to_come_back() {
             .map(|name| refused.header(name)),
         [Some("5"), Some("0"), Some("1"), Some("5;w=1")]
     );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "local")]
+async fn more_connections_than_are_held_wait_for_one_to_end() {
+    let server = start_with(&[(&CONNECTIONS, 1)], Config::default()).await;
+    let ask = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let answered = async |stream: &mut TcpStream| {
+        let mut first = [0; 1_024];
+        let count = stream.read(&mut first).await.expect("an answer");
+        assert!(first[..count].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&first));
+    };
+    let mut held = TcpStream::connect(server.address).await.expect("a connection");
+    held.write_all(ask).await.expect("written");
+    answered(&mut held).await;
+    // The kernel takes it; nobody else does.
+    let mut waiting = TcpStream::connect(server.address).await.expect("a connection");
+    waiting.write_all(ask).await.expect("written");
+    for _ in 0..20 {
+        held.write_all(ask).await.expect("written");
+        answered(&mut held).await;
+    }
+    let early = waiting.try_read(&mut [0; 1]);
+    assert!(early.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+    drop(held);
+    answered(&mut waiting).await;
+    drop(waiting);
     server.stop().await;
 }
 

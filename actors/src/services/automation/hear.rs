@@ -18,7 +18,7 @@ use crate::{
     services::{LISTENER, hearing},
 };
 
-/// Adds to the batch a run of each job for each event it waits for.
+/// Adds to the batch a run of each job for each event it waits for, from the job's creation on.
 pub(super) fn hear<'a>(
     core: &'a Arc<Core>,
     events: &'a [Event],
@@ -26,10 +26,9 @@ pub(super) fn hear<'a>(
 ) -> BoxFuture<'a, Result<(), Fault>> {
     Box::pin(async move {
         let heard = |event: &Event| !event.actor.starts_with(LISTENER);
-        for (job, events) in hearing::listeners::<Job>(core, events, heard).await? {
-            let wanted =
-                events.into_iter().filter(|event| job.on.as_ref().is_some_and(|on| is_wanted(on, event)));
-            for event in wanted {
+        let wants = |job: &Job, event: &Event| job.on.as_ref().is_some_and(|on| is_wanted(on, event));
+        for (job, events) in hearing::listeners(core, events, heard, wants).await? {
+            for event in events {
                 begin(core, &job, event, batch);
             }
         }

@@ -7,7 +7,7 @@ use super::*;
 
 fn event(account: Uuid, service: &str, kind: &str) -> Event {
     Event {
-        position: sl_store::Position::default(),
+        position: Position::default(),
         account,
         service: service.to_owned(),
         kind: kind.to_owned(),

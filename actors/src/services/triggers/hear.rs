@@ -8,7 +8,7 @@ use sl_store::{Batch, Event, Fault};
 
 use super::{delivery::Delivery, named::Cause, trigger::Trigger};
 use crate::{
-    Core, resource,
+    Core,
     services::{LISTENER, hearing},
 };
 
@@ -21,11 +21,8 @@ pub(super) fn hear<'a>(
 ) -> BoxFuture<'a, Result<(), Fault>> {
     Box::pin(async move {
         let heard = |event: &Event| !event.actor.starts_with(LISTENER);
-        for (trigger, mut events) in hearing::listeners::<Trigger>(core, events, heard).await? {
-            events.retain(|event| is_wanted(&trigger, event));
-            let Some(first) = events.first() else { continue };
-            let made = resource::made(core, &trigger, first.at).await?;
-            for event in events.into_iter().filter(|event| event.position > made) {
+        for (trigger, events) in hearing::listeners(core, events, heard, is_wanted).await? {
+            for event in events {
                 fire(core, &trigger, event, batch);
             }
         }

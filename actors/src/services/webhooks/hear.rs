@@ -10,7 +10,7 @@ use super::{
     delivery::{KINDS, WebhookDelivery},
     webhook::Webhook,
 };
-use crate::{Core, resource, services::hearing};
+use crate::{Core, services::hearing};
 
 /// Adds to the batch a delivery of each event for each webhook that wants it, from the webhook's creation on.
 pub(super) fn hear<'a>(
@@ -20,7 +20,7 @@ pub(super) fn hear<'a>(
 ) -> BoxFuture<'a, Result<(), Fault>> {
     Box::pin(async move {
         let heard = |event: &Event| !is_ours(event);
-        for (webhook, events) in hearing::listeners::<Webhook>(core, events, heard).await? {
+        for (webhook, events) in hearing::listeners(core, events, heard, Webhook::wants).await? {
             tell(core, webhook, events, batch).await?;
         }
         Ok(())
@@ -40,10 +40,6 @@ async fn tell(
     mut wanted: Vec<&Event>,
     batch: &mut Batch,
 ) -> Result<(), Fault> {
-    wanted.retain(|event| webhook.wants(event));
-    let Some(first) = wanted.first() else { return Ok(()) };
-    let made = resource::made(core, &webhook, first.at).await?;
-    wanted.retain(|event| event.position > made);
     let waiting = WebhookDelivery::waiting(&webhook);
     let waiting = core.store.count::<WebhookDelivery>(Some(webhook.head.account_id), waiting).await?;
     let room = core.settings.count(&BACKLOG).saturating_sub(waiting);

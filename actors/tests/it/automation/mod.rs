@@ -4,7 +4,7 @@ mod changes;
 mod held;
 mod ledger;
 mod overlaps;
-mod stand;
+pub mod stand;
 mod wishes;
 
 /// One test on both stores, each by a clock of the test's own.
