@@ -21,7 +21,7 @@ TOKEN = "bench-operator-token-0123456789abcdef"
 CLOCK = os.sysconf("SC_CLK_TCK")
 
 TRIVIAL = "export default (params) => ({ sum: params.a + params.b });"
-FIB = "(p) => { function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); } return fib(24); }"
+FIB = "function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }\nexport default () => fib(24);"
 FEED = """(p) => {
   const rows = JSON.parse(p.body), out = [];
   for (let k = 0; k < rows.length; k++) {
