@@ -185,8 +185,7 @@ impl Timetable {
         next.filter(|next| *next <= after + HORIZON)
     }
 
-    /// The last instant after one and not after another. The instants between are not walked: it takes as many steps as
-    /// their distance in seconds has digits.
+    /// The last instant after one and not after another. What lies between is halved again and again, not walked.
     #[must_use]
     pub fn latest(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let within = |after| self.next(after).filter(|next| *next <= until);
