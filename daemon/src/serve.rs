@@ -69,7 +69,11 @@ pub fn migrate(schema: &Schema) -> Result<(), Refusal> {
 /// own, and what has no other way in threads that are waited for.
 fn on_one_thread(work: impl Future<Output = Result<(), Refusal>>) -> Result<(), Refusal> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-    runtime.map_err(|error| Refusal::system(format!("the runtime: {error}")))?.block_on(work)
+    let runtime = runtime.map_err(|error| Refusal::system(format!("the runtime: {error}")))?;
+    let ended = runtime.block_on(work);
+    // A name that is still being looked up is no reason to stay.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Ends at the first word to stop; reads the configuration again at every word to reload.

@@ -149,18 +149,11 @@ impl Server {
         sleep(self.grace).await;
         self.stopping.cancel();
         let last_word = LAST_WORD.min(self.within / 2);
-        let ended = match timeout(self.within.saturating_sub(last_word), &mut self.serving).await {
-            Ok(ended) => ended,
-            Err(_) => {
-                self.runtime.end_waits();
-                match timeout(last_word, &mut self.serving).await {
-                    Ok(ended) => ended,
-                    Err(_) => return self.serving.abort(),
-                }
+        if timeout(self.within.saturating_sub(last_word), &mut self.serving).await.is_err() {
+            self.runtime.end_waits();
+            if timeout(last_word, &mut self.serving).await.is_err() {
+                self.serving.abort();
             }
-        };
-        if let Err(error) = ended {
-            tracing::error!(%error, "The HTTP server did not end well");
         }
     }
 }
