@@ -131,7 +131,7 @@ async fn an_event_makes_exactly_one_run_of_each_job_that_waits_for_it(ground: Gr
     core.bells.ring("automation");
     stand.settled().await;
     assert_eq!(stand.runs(&one).await.len(), 1);
-    assert_eq!(stand.runs(&all).await.len(), 4, "each job made was an event");
+    assert_eq!(stand.runs(&all).await.len(), 3, "each job made after it was an event");
     assert!(stand.runs(&off).await.is_empty());
     let input =
         stand.stage.inputs().into_iter().find(|input| input["automation_job"] == json!(one.id)).unwrap();
