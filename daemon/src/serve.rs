@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io, io::Write as _, process};
 
 use secrecy::SecretString;
 use sl_store::{Chance, OsChance};
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::{
     boot::{self, Running},
@@ -67,9 +67,15 @@ pub fn migrate(schema: &Schema) -> Result<(), Refusal> {
 
 /// The one thread that does the daemon's own work. What computes for long is elsewhere: tenants' code in processes of its
 /// own, and what has no other way in threads that are waited for.
+///
+/// # Errors
+/// Where the system gives none.
+pub fn one_thread() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+}
+
 fn on_one_thread(work: impl Future<Output = Result<(), Refusal>>) -> Result<(), Refusal> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-    let runtime = runtime.map_err(|error| Refusal::system(format!("the runtime: {error}")))?;
+    let runtime = one_thread().map_err(|error| Refusal::system(format!("the runtime: {error}")))?;
     let ended = runtime.block_on(work);
     // A name that is still being looked up is no reason to stay.
     runtime.shutdown_background();

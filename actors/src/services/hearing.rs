@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use sl_store::{Entity, Event, EventQuery, Fault, Position, Query, SYSTEM};
 use uuid::Uuid;
 
@@ -49,6 +50,16 @@ pub(crate) fn is_named(pattern: &str, event: &Event) -> bool {
     };
     let asked_for = event.kind != REFUSED || pattern.starts_with(REQUEST);
     kind && asked_for && (event.account != SYSTEM || publisher(pattern).is_some())
+}
+
+/// Whether an event has what a filter demands: `subject`, `service` or `actor`, or, by JSON Pointer, a part of its data.
+pub(crate) fn fits<'a>(filter: impl IntoIterator<Item = (&'a String, &'a Value)>, event: &Event) -> bool {
+    filter.into_iter().all(|(name, wanted)| match name.as_str() {
+        "subject" => wanted.as_str().is_some_and(|id| id.eq_ignore_ascii_case(&event.subject.to_string())),
+        "service" => wanted == event.service.as_str(),
+        "actor" => wanted == event.actor.as_str(),
+        pointer => event.data.pointer(pointer).unwrap_or(&Value::Null) == wanted,
+    })
 }
 
 /// Everything that hears one of the events, each with those that it wants, in their order: events of its account and,

@@ -21,10 +21,11 @@ use sl_actors::{
 };
 use sl_daemon::{
     boot::{self, Running},
+    serve,
     settings::{Config, Mode, OperatorToken},
 };
 use sl_store::{OsChance, testing::postgres::Database};
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::runtime::Builder;
 
 pub use self::client::{Client, text};
 
@@ -81,8 +82,7 @@ pub fn on_threads(test: impl Future<Output = ()>) {
 
 /// Runs a test together with its daemons, on one thread like theirs.
 pub fn on_one_thread(test: impl Future<Output = ()>) {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-    runtime.expect("a runtime").block_on(test);
+    serve::one_thread().expect("a runtime").block_on(test);
 }
 
 impl World {

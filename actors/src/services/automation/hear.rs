@@ -8,11 +8,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use sl_store::{Batch, Event, Fault, Head};
 
-use super::{
-    job::{Job, On},
-    named::RunKind,
-    run::Run,
-};
+use super::{job::Job, named::RunKind, run::Run};
 use crate::{
     Core,
     services::{LISTENER, hearing},
@@ -26,8 +22,7 @@ pub(super) fn hear<'a>(
 ) -> BoxFuture<'a, Result<(), Fault>> {
     Box::pin(async move {
         let heard = |event: &Event| !event.actor.starts_with(LISTENER);
-        let wants = |job: &Job, event: &Event| job.on.as_ref().is_some_and(|on| is_wanted(on, event));
-        for (job, events) in hearing::listeners(core, events, heard, wants).await? {
+        for (job, events) in hearing::listeners(core, events, heard, is_wanted).await? {
             for event in events {
                 begin(core, &job, event, batch);
             }
@@ -36,16 +31,8 @@ pub(super) fn hear<'a>(
     })
 }
 
-fn is_wanted(on: &On, event: &Event) -> bool {
-    hearing::is_named(&on.kind, event)
-        && on.filter.iter().all(|(name, wanted)| match name.as_str() {
-            "subject" => {
-                wanted.as_str().is_some_and(|id| id.eq_ignore_ascii_case(&event.subject.to_string()))
-            }
-            "service" => wanted == event.service.as_str(),
-            "actor" => wanted == event.actor.as_str(),
-            pointer => event.data.pointer(pointer).unwrap_or(&Value::Null) == wanted,
-        })
+fn is_wanted(job: &Job, event: &Event) -> bool {
+    job.on.as_ref().is_some_and(|on| hearing::is_named(&on.kind, event) && hearing::fits(&on.filter, event))
 }
 
 fn begin(core: &Core, job: &Job, event: &Event, batch: &mut Batch) {

@@ -31,18 +31,11 @@ pub(super) fn hear<'a>(
 }
 
 fn is_wanted(trigger: &Trigger, event: &Event) -> bool {
-    let kind = hearing::is_named(&trigger.rule, event);
     let filter = trigger.config.get("filter").and_then(Value::as_object);
     // That it was made is not for itself.
-    kind && event.subject != trigger.head.id
-        && filter.into_iter().flatten().all(|(name, wanted)| match name.as_str() {
-            "subject" => {
-                wanted.as_str().is_some_and(|id| id.eq_ignore_ascii_case(&event.subject.to_string()))
-            }
-            "service" => wanted == event.service.as_str(),
-            "actor" => wanted == event.actor.as_str(),
-            pointer => event.data.pointer(pointer).unwrap_or(&Value::Null) == wanted,
-        })
+    hearing::is_named(&trigger.rule, event)
+        && event.subject != trigger.head.id
+        && hearing::fits(filter.into_iter().flatten(), event)
 }
 
 fn fire(core: &Core, trigger: &Trigger, event: &Event, batch: &mut Batch) {
